@@ -1,0 +1,1 @@
+//! The evaluation harness: exported class-conditional models run through ONNX engines.
