@@ -1,1 +1,24 @@
 //! The evaluation harness: exported class-conditional models run through ONNX engines.
+//!
+//! A [`checkpoint::Checkpoint`] is an ONNX file that keeps the contract of `onnx/CONTRACT.md`,
+//! opened on an [`engine`]. Metrics and detectors see it as a [`model::ConditionalModel`] and never
+//! name an engine, so they are tested on the analytic [`gaussian::GaussianModel`].
+
+pub mod checkpoint;
+pub mod classify;
+pub mod contract;
+pub mod dataset;
+pub mod dequantise;
+pub mod detect;
+pub mod engine;
+pub mod error;
+pub mod gaussian;
+pub mod graph;
+pub mod likelihood;
+pub mod model;
+pub mod proto;
+pub mod record;
+pub mod statistics;
+pub mod suite;
+
+pub use error::{Error, Result};

@@ -1,0 +1,98 @@
+//! IDX files, as MNIST and Fashion-MNIST come: a big-endian header, then unsigned bytes.
+
+use std::{
+    fs::File,
+    io::{BufReader, Read},
+    path::{Path, PathBuf},
+};
+
+use flate2::read::GzDecoder;
+
+use super::{Images, Pixels};
+use crate::{
+    error::{Error, Result},
+    model::ImageShape,
+};
+
+/// Reads images, and their labels from `labels` or from the file usually named beside them.
+pub(super) fn read(path: &Path, labels: Option<&Path>) -> Result<Images> {
+    let (dims, pixels) = read_bytes(path, 3)?;
+    let shape = ImageShape { channels: 1, height: dims[1], width: dims[2] };
+    if shape.is_empty() {
+        return Err(Error::dataset(path, "image shape", "at least one pixel", shape));
+    }
+    let found = labels.map(Path::to_owned).or_else(|| labels_beside(path));
+    let labels = match &found {
+        None => None,
+        Some(file) => {
+            let (dims_of_labels, labels) = read_bytes(file, 1)?;
+            if dims_of_labels[0] != dims[0] {
+                let expected = format!("{}, as many as images in {}", dims[0], path.display());
+                return Err(Error::dataset(file, "labels", expected, dims_of_labels[0]));
+            }
+            Some(labels.into_iter().map(usize::from).collect())
+        }
+    };
+    let name = name_of(path);
+    Ok(Images { name, path: None, shape, pixels: Pixels::Bytes(pixels), labels })
+}
+
+/// `mnist-t10k` for `mnist-t10k-images-idx3-ubyte.gz`.
+fn name_of(path: &Path) -> String {
+    let file = path.file_name().unwrap_or_default().to_string_lossy();
+    let stem = file.split("-images").next().unwrap_or_default();
+    stem.trim_end_matches(".gz").to_owned()
+}
+
+fn labels_beside(path: &Path) -> Option<PathBuf> {
+    let file = path.file_name()?.to_string_lossy();
+    let labels = file.replace("images", "labels").replace("idx3", "idx1");
+    let beside = path.with_file_name(&labels);
+    (labels != file && beside.is_file()).then_some(beside)
+}
+
+/// The dimensions and the bytes of a file of `rank` dimensions.
+fn read_bytes(path: &Path, rank: u8) -> Result<(Vec<usize>, Vec<u8>)> {
+    let io = |error| Error::io(path)(error);
+    let mut file = BufReader::new(File::open(path).map_err(io)?);
+    let mut start = [0; 2];
+    file.read_exact(&mut start).map_err(io)?;
+    let all = start.chain(file);
+    match start {
+        [0x1f, 0x8b] => parse(path, &mut GzDecoder::new(all), rank),
+        _ => parse(path, &mut { all }, rank),
+    }
+}
+
+fn parse(path: &Path, file: &mut dyn Read, rank: u8) -> Result<(Vec<usize>, Vec<u8>)> {
+    let mut header = vec![0; 4 + 4 * usize::from(rank)];
+    file.read_exact(&mut header).map_err(|error| {
+        Error::dataset(path, "IDX header", format!("{} bytes", header.len()), error)
+    })?;
+    if header[..4] != [0, 0, 8, rank] {
+        let expected = format!("00 00 08 {rank:02} (unsigned bytes, {rank} dimensions)");
+        return Err(Error::dataset(path, "IDX mark", expected, format!("{:02x?}", &header[..4])));
+    }
+    let dims: Vec<usize> = header[4..]
+        .as_chunks::<4>()
+        .0
+        .iter()
+        .map(|&bytes| u32::from_be_bytes(bytes) as usize)
+        .collect();
+    let expected =
+        dims.iter().try_fold(1usize, |product, &dim| product.checked_mul(dim)).ok_or_else(
+            || Error::dataset(path, "dimensions", "a size in memory", format!("{dims:?}")),
+        )?;
+    let mut bytes = Vec::new();
+    // One byte more than announced is enough to see that there is more.
+    let read = file.take(expected as u64 + 1).read_to_end(&mut bytes);
+    let found = match read {
+        Ok(found) if found > expected => format!("more than {expected}"),
+        Ok(found) => found.to_string(),
+        Err(error) => format!("{} before: {error}", bytes.len()),
+    };
+    if found == expected.to_string() {
+        return Ok((dims, bytes));
+    }
+    Err(Error::dataset(path, "bytes after the header", format!("{expected} for {dims:?}"), found))
+}

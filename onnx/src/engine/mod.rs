@@ -1,0 +1,199 @@
+//! Running a graph: one trait, ONNX Runtime and tract behind it, each named in one file.
+
+mod ort;
+pub mod runtime_library;
+mod tract;
+
+use std::path::{Path, PathBuf};
+
+pub use runtime_library::RuntimeLibrary;
+
+use crate::{
+    error::{Error, Result},
+    graph::ModelFile,
+};
+
+/// Which engine to use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum EngineChoice {
+    /// ONNX Runtime where its library is found, tract otherwise.
+    #[default]
+    Auto,
+    /// ONNX Runtime.
+    Ort,
+    /// tract, embedded in this program.
+    Tract,
+}
+
+/// Where the engine computes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Device {
+    /// The processor.
+    #[default]
+    Cpu,
+    /// The first NVIDIA GPU, through ONNX Runtime's CUDA provider.
+    Cuda,
+}
+
+impl std::fmt::Display for Device {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Cpu => "cpu",
+            Self::Cuda => "cuda",
+        })
+    }
+}
+
+/// How to open a model.
+#[derive(Debug, Clone, Default)]
+pub struct EngineOptions {
+    /// Which engine.
+    pub choice: EngineChoice,
+    /// Where it computes.
+    pub device: Device,
+    /// Threads inside the engine; 0 takes every core.
+    pub threads: usize,
+    /// ONNX Runtime's library, where the user names one.
+    pub library: Option<PathBuf>,
+}
+
+/// The engine that computed a number, for every row of results.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct EngineInfo {
+    /// `onnxruntime` or `tract`.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// Where it computes.
+    pub device: Device,
+}
+
+impl std::fmt::Display for EngineInfo {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {}", self.name, self.version)
+    }
+}
+
+/// The inputs to feed and the outputs to read, fixed when a model is opened.
+#[derive(Debug, Clone)]
+pub struct Signature {
+    /// Name and per-image shape of each float32 input.
+    pub inputs: Vec<(String, Vec<usize>)>,
+    /// Names of the float32 or float64 outputs.
+    pub outputs: Vec<String>,
+}
+
+/// A graph ready to run.
+pub trait Engine: Send {
+    /// What computes, and where.
+    fn info(&self) -> &EngineInfo;
+
+    /// Runs `n` images: `inputs` in the signature's order, each `n` x its per-image length in C
+    /// order. Returns each output of the signature, flat, in f64.
+    ///
+    /// # Errors
+    /// [`Error::Engine`] with what the engine said.
+    fn run(&mut self, n: usize, inputs: &[&[f32]]) -> Result<Vec<Vec<f64>>>;
+}
+
+/// An opened engine, and what the user should know of how it was chosen.
+pub struct Opened {
+    /// The engine.
+    pub engine: Box<dyn Engine>,
+    /// One line: what `auto` took, and how to get the faster one.
+    pub notice: Option<String>,
+}
+
+/// Opens `file` on the engine that `options` ask for.
+///
+/// # Errors
+/// [`Error::RuntimeLibrary`] where ONNX Runtime is asked for and not to be had, [`Error::Engine`]
+/// where the engine refuses the graph, [`Error::Setting`] for a device the engine does not have.
+pub fn open(file: &ModelFile, signature: &Signature, options: &EngineOptions) -> Result<Opened> {
+    if options.device == Device::Cuda && options.choice == EngineChoice::Tract {
+        return Err(Error::setting(
+            "--device cuda",
+            "the tract engine computes on the processor only; use --engine ort",
+        ));
+    }
+    if options.choice == EngineChoice::Tract {
+        return open_tract(file, signature, options, None);
+    }
+    let candidates = runtime_library::candidates(options.library.as_deref(), options.device);
+    // What the user asked for is used or refused, never passed over.
+    let insists = options.choice == EngineChoice::Ort
+        || options.device == Device::Cuda
+        || options.library.is_some();
+    match ort::load(&candidates) {
+        Ok(loaded) => {
+            let library = &loaded.library;
+            let notice = format!(
+                "engine: ONNX Runtime {} ({}, {})",
+                loaded.version,
+                library.path.display(),
+                library.source
+            );
+            let engine = Box::new(ort::OnnxRuntime::open(file, signature, options, &loaded)?);
+            Ok(Opened { engine, notice: (!insists).then_some(notice) })
+        }
+        Err(error) if insists => Err(error),
+        Err(error) => {
+            let reason = match candidates.is_empty() {
+                true => "ONNX Runtime, several times faster, is not installed".to_owned(),
+                false => error.to_string(),
+            };
+            let notice = format!("engine: tract, embedded ({reason}; `evaluate setup` fetches it)");
+            open_tract(file, signature, options, Some(notice))
+        }
+    }
+}
+
+fn open_tract(
+    file: &ModelFile,
+    signature: &Signature,
+    options: &EngineOptions,
+    notice: Option<String>,
+) -> Result<Opened> {
+    let engine = Box::new(tract::Tract::open(file, signature, options.threads)?);
+    Ok(Opened { engine, notice })
+}
+
+/// One engine as `evaluate engines` lists it.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct Listed {
+    /// `onnxruntime` or `tract`.
+    pub name: &'static str,
+    /// Its version, where it can be used.
+    pub version: Option<String>,
+    /// Where it computes.
+    pub providers: Vec<String>,
+    /// Where it was found, or why it cannot be used.
+    pub found: String,
+}
+
+/// Every engine, usable or not.
+pub fn list(library: Option<&Path>) -> Vec<Listed> {
+    let embedded = Listed {
+        name: "tract",
+        version: Some(tract::VERSION.to_owned()),
+        providers: vec!["cpu".to_owned()],
+        found: "embedded in this program".to_owned(),
+    };
+    let candidates = runtime_library::candidates(library, Device::Cpu);
+    let runtime = match ort::load(&candidates) {
+        Ok(loaded) => Listed {
+            name: "onnxruntime",
+            version: Some(loaded.version),
+            providers: ort::providers(),
+            found: format!("{} ({})", loaded.library.path.display(), loaded.library.source),
+        },
+        Err(error) => Listed {
+            name: "onnxruntime",
+            version: None,
+            providers: vec![],
+            found: error.to_string(),
+        },
+    };
+    vec![embedded, runtime]
+}

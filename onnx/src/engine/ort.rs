@@ -1,0 +1,198 @@
+//! ONNX Runtime, loaded at run time: the only file that names the `ort` crate.
+
+use std::{borrow::Cow, path::PathBuf, sync::Mutex, thread::available_parallelism};
+
+use ort::{
+    environment::Environment,
+    ep::{self, ExecutionProvider},
+    logging::LogLevel,
+    session::{Session, SessionInputValue, builder::GraphOptimizationLevel},
+    value::{DynValue, TensorRef},
+};
+
+use super::{
+    Device, Engine, EngineInfo, EngineOptions, RuntimeLibrary, Signature,
+    runtime_library::{self, MINIMUM_MINOR},
+};
+use crate::{
+    error::{Error, Result},
+    graph::ModelFile,
+};
+
+const NAME: &str = "onnxruntime";
+
+/// A process can load one library and build one environment; the first caller decides.
+static LOADED: Mutex<Option<Loaded>> = Mutex::new(None);
+
+#[derive(Clone)]
+pub(super) struct Loaded {
+    pub(super) library: RuntimeLibrary,
+    pub(super) version: String,
+    environment: Environment,
+}
+
+/// Loads the first usable one of `candidates`.
+pub(super) fn load(candidates: &[RuntimeLibrary]) -> Result<Loaded> {
+    let mut slot = LOADED.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    if let Some(loaded) = slot.as_ref() {
+        return match candidates.iter().any(|candidate| candidate.path == loaded.library.path) {
+            true => Ok(loaded.clone()),
+            false => Err(unusable(format!(
+                "ONNX Runtime is loaded from {} already, and a process can load it once",
+                loaded.library.path.display()
+            ))),
+        };
+    }
+    let mut reasons = Vec::new();
+    for candidate in candidates {
+        match load_one(candidate) {
+            Ok(loaded) => return Ok(slot.insert(loaded).clone()),
+            Err(reason) => reasons.push(format!("{}: {reason}", candidate.path.display())),
+        }
+    }
+    match reasons.is_empty() {
+        true => Err(runtime_library::not_found()),
+        false => Err(unusable(reasons.join("; "))),
+    }
+}
+
+fn unusable(what: String) -> Error {
+    Error::RuntimeLibrary {
+        what,
+        remedy: "Run `evaluate setup` for a library that works, or use --engine tract".to_owned(),
+    }
+}
+
+fn load_one(candidate: &RuntimeLibrary) -> std::result::Result<Loaded, String> {
+    if !candidate.path.is_file() {
+        return Err("there is no such file".to_owned());
+    }
+    match ort::util::probe(&candidate.path) {
+        None => return Err("it is not a loadable ONNX Runtime 1.x library".to_owned()),
+        Some(minor) if minor < MINIMUM_MINOR => {
+            return Err(format!(
+                "it is version 1.{minor}; 1.{MINIMUM_MINOR} is the oldest that works"
+            ));
+        }
+        Some(_) => {}
+    }
+    let builder = ort::init_from(&candidate.path).map_err(|error| error.to_string())?;
+    let environment = builder.build().map_err(|error| error.to_string())?;
+    Ok(Loaded { library: candidate.clone(), version: version(), environment })
+}
+
+/// `1.32.0` out of the build information's `git-branch=rel-1.32.0`.
+fn version() -> String {
+    let branch = ort::info().split("git-branch=").nth(1).unwrap_or_default();
+    let name = branch.split([',', ' ']).next().unwrap_or_default();
+    name.strip_prefix("rel-").filter(|version| !version.is_empty()).unwrap_or("unknown").to_owned()
+}
+
+/// The providers that this project uses and the library was built with.
+pub(super) fn providers() -> Vec<String> {
+    let cuda = ep::CUDA::is_available().unwrap_or(false);
+    let cuda = cuda.then(|| "cuda (built in; needs a GPU and its driver)".to_owned());
+    std::iter::once("cpu".to_owned()).chain(cuda).collect()
+}
+
+/// A graph opened by ONNX Runtime.
+pub(super) struct OnnxRuntime {
+    info: EngineInfo,
+    session: Session,
+    signature: Signature,
+}
+
+impl OnnxRuntime {
+    pub(super) fn open(
+        file: &ModelFile,
+        signature: &Signature,
+        options: &EngineOptions,
+        loaded: &Loaded,
+    ) -> Result<Self> {
+        let info = EngineInfo {
+            name: NAME.to_owned(),
+            version: loaded.version.clone(),
+            device: options.device,
+        };
+        let session = session(file, options, &loaded.environment)
+            .map_err(|message| failed(&info, "open the model", message))?;
+        Ok(Self { info, session, signature: signature.clone() })
+    }
+}
+
+fn failed(info: &EngineInfo, action: &'static str, message: impl ToString) -> Error {
+    Error::Engine { engine: info.to_string(), action, message: message.to_string() }
+}
+
+fn session(
+    file: &ModelFile,
+    options: &EngineOptions,
+    environment: &Environment,
+) -> std::result::Result<Session, String> {
+    let threads = match options.threads {
+        0 => available_parallelism().map_or(1, usize::from),
+        given => given,
+    };
+    let mut builder = Session::builder(environment)
+        .map_err(|error| error.to_string())?
+        .with_log_level(LogLevel::Error)
+        .and_then(|builder| builder.with_optimization_level(GraphOptimizationLevel::Level3))
+        .and_then(|builder| builder.with_intra_threads(threads))
+        // Waiting threads that spin take the cores from whoever computes beside them.
+        .and_then(|builder| builder.with_intra_op_spinning(false))
+        .map_err(|error| error.to_string())?;
+    if options.device == Device::Cuda {
+        preload_cuda()?;
+        // Without error_on_failure a missing GPU means the processor, silently. Without full
+        // float32 the two devices differ in the third digit.
+        let cuda = ep::CUDA::default().with_tf32(false).build().error_on_failure();
+        builder = builder.with_execution_providers([cuda]).map_err(|error| error.to_string())?;
+    }
+    let session = match file.has_external_data {
+        true => builder.commit_from_file(&file.path),
+        false => builder.commit_from_memory(&file.bytes),
+    };
+    session.map_err(|error| error.to_string())
+}
+
+/// Loads what `evaluate setup --cuda` fetched; without it the system's own libraries are used.
+fn preload_cuda() -> std::result::Result<(), String> {
+    let Some(folder) = runtime_library::fetched_cuda_libraries() else { return Ok(()) };
+    let libraries = |name: &str| -> PathBuf { folder.join(name).join("lib") };
+    ep::cuda::preload_dylibs(Some(&libraries("cu13")), Some(&libraries("cudnn")))
+        .map_err(|error| error.to_string())
+}
+
+impl Engine for OnnxRuntime {
+    fn info(&self) -> &EngineInfo {
+        &self.info
+    }
+
+    fn run(&mut self, n: usize, inputs: &[&[f32]]) -> Result<Vec<Vec<f64>>> {
+        let info = &self.info;
+        let mut values: Vec<(Cow<'_, str>, SessionInputValue<'_>)> = Vec::new();
+        for ((name, per_image), data) in self.signature.inputs.iter().zip(inputs) {
+            let shape: Vec<usize> = std::iter::once(n).chain(per_image.iter().copied()).collect();
+            let tensor = TensorRef::from_array_view((shape, *data))
+                .map_err(|error| failed(info, "take the input", error))?;
+            values.push((name.as_str().into(), tensor.into()));
+        }
+        let outputs =
+            self.session.run(values).map_err(|error| failed(info, "run the model", error))?;
+        let read = |name: &String| {
+            let value = outputs
+                .get(name.as_str())
+                .ok_or_else(|| failed(info, "run the model", format!("no output '{name}'")))?;
+            numbers(value).map_err(|error| failed(info, "read the output", error))
+        };
+        self.signature.outputs.iter().map(read).collect()
+    }
+}
+
+fn numbers(value: &DynValue) -> ort::Result<Vec<f64>> {
+    if let Ok((_, data)) = value.try_extract_tensor::<f64>() {
+        return Ok(data.to_vec());
+    }
+    let (_, data) = value.try_extract_tensor::<f32>()?;
+    Ok(data.iter().map(|&number| f64::from(number)).collect())
+}

@@ -1,0 +1,268 @@
+//! Reading an ONNX file without running it: signature, operators, size, random nodes, external data.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use prost::Message;
+use sha2::{Digest, Sha256};
+
+use crate::{
+    error::{Error, Result},
+    proto::{
+        GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto, tensor_proto::DataType,
+        tensor_shape_proto::dimension::Value as DimValue, type_proto,
+    },
+};
+
+/// Operators whose output is not a function of their inputs.
+const RANDOM_OPERATORS: [&str; 6] = [
+    "RandomUniform",
+    "RandomNormal",
+    "RandomUniformLike",
+    "RandomNormalLike",
+    "Bernoulli",
+    "Multinomial",
+];
+
+/// One dimension of a declared shape.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Dim {
+    /// A number.
+    Fixed(usize),
+    /// A symbol or nothing: the caller chooses.
+    Dynamic,
+}
+
+/// A declared input or output.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Port {
+    /// Its name in the graph.
+    pub name: String,
+    /// Element type as ONNX spells it, lower case (`float`, `double`, `int64`, ...).
+    pub element: String,
+    /// Declared shape, where there is one.
+    pub shape: Option<Vec<Dim>>,
+}
+
+impl Port {
+    /// The shape as text, `[N, 1, 32, 32]`; a dynamic dimension is `N`.
+    pub fn shape_text(&self) -> String {
+        let Some(shape) = &self.shape else { return "of undeclared shape".to_owned() };
+        let dims: Vec<_> = shape
+            .iter()
+            .map(|dim| match dim {
+                Dim::Fixed(size) => size.to_string(),
+                Dim::Dynamic => "N".to_owned(),
+            })
+            .collect();
+        format!("[{}]", dims.join(", "))
+    }
+}
+
+/// A random node found in a graph.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RandomNode {
+    /// The node's name, or the name of its first output where it has none.
+    pub name: String,
+    /// Its operator.
+    pub operator: String,
+}
+
+/// An ONNX file, parsed and checked as far as that goes without running it.
+#[derive(Debug, Clone)]
+pub struct ModelFile {
+    /// Where it was read from.
+    pub path: PathBuf,
+    /// The file's bytes.
+    pub bytes: Vec<u8>,
+    /// Its messages.
+    pub model: ModelProto,
+    /// SHA-256 of the bytes, in hexadecimal.
+    pub sha256: String,
+    /// Whether weights lie in other files of the model's folder.
+    pub has_external_data: bool,
+}
+
+impl ModelFile {
+    /// Reads and parses `path`.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where the file cannot be read, [`Error::NotOnnx`] where it is truncated or
+    /// something else, [`Error::Contract`] where weights lie outside the model's folder.
+    pub fn read(path: &Path) -> Result<Self> {
+        let bytes = fs::read(path).map_err(Error::io(path))?;
+        let not_onnx = |reason: String| Error::NotOnnx { path: path.to_owned(), reason };
+        let model = ModelProto::decode(bytes.as_slice())
+            .map_err(|error| not_onnx(format!("{error} ({} bytes; truncated?)", bytes.len())))?;
+        let graph = model.graph.as_ref().ok_or_else(|| not_onnx("it holds no graph".to_owned()))?;
+        if model.opset_import.is_empty() || graph.node.is_empty() {
+            return Err(not_onnx("it declares no operator set or no node".to_owned()));
+        }
+        let has_external_data = check_external_data(path, &model)?;
+        let sha256 = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+        Ok(Self { path: path.to_owned(), bytes, model, sha256, has_external_data })
+    }
+
+    /// The main graph.
+    pub fn graph(&self) -> &GraphProto {
+        self.model.graph.as_ref().expect("checked by read")
+    }
+
+    /// The metadata value of `key`.
+    pub fn metadata(&self, key: &str) -> Option<&str> {
+        self.model.metadata_props.iter().find(|entry| entry.key() == key).map(|entry| entry.value())
+    }
+
+    /// Version of the default operator set.
+    pub fn opset(&self) -> Option<i64> {
+        let default = |domain: &str| domain.is_empty() || domain == "ai.onnx";
+        self.model.opset_import.iter().find(|set| default(set.domain())).map(|set| set.version())
+    }
+
+    /// Inputs that are not initializers, in the graph's order.
+    pub fn inputs(&self) -> Vec<Port> {
+        let graph = self.graph();
+        let stored = |name: &str| graph.initializer.iter().any(|tensor| tensor.name() == name);
+        graph.input.iter().filter(|value| !stored(value.name())).map(port).collect()
+    }
+
+    /// Outputs, in the graph's order.
+    pub fn outputs(&self) -> Vec<Port> {
+        self.graph().output.iter().map(port).collect()
+    }
+
+    /// How often each operator occurs, subgraphs and functions included.
+    pub fn operators(&self) -> BTreeMap<String, usize> {
+        let mut counts = BTreeMap::new();
+        self.for_each_node(&mut |node| *counts.entry(node.op_type().to_owned()).or_default() += 1);
+        counts
+    }
+
+    /// Floating-point numbers that the file stores or refers to.
+    pub fn parameters(&self) -> usize {
+        let mut count = 0usize;
+        visit_tensors(self.graph(), &mut |tensor| {
+            count = count.saturating_add(parameters_of(tensor));
+        });
+        count
+    }
+
+    /// Every random node, subgraphs and functions included.
+    pub fn random_nodes(&self) -> Vec<RandomNode> {
+        let mut found = Vec::new();
+        self.for_each_node(&mut |node| {
+            if RANDOM_OPERATORS.contains(&node.op_type()) {
+                let output = node.output.first().map_or("", String::as_str);
+                let name = if node.name().is_empty() { output } else { node.name() };
+                found.push(RandomNode { name: name.to_owned(), operator: node.op_type().into() });
+            }
+        });
+        found
+    }
+
+    fn for_each_node(&self, visit: &mut dyn FnMut(&NodeProto)) {
+        visit_nodes(&self.graph().node, visit);
+        for function in &self.model.functions {
+            visit_nodes(&function.node, visit);
+        }
+    }
+}
+
+fn visit_nodes(nodes: &[NodeProto], visit: &mut dyn FnMut(&NodeProto)) {
+    for node in nodes {
+        visit(node);
+        for subgraph in subgraphs(node) {
+            visit_nodes(&subgraph.node, visit);
+        }
+    }
+}
+
+fn subgraphs(node: &NodeProto) -> impl Iterator<Item = &GraphProto> {
+    node.attribute.iter().flat_map(|attribute| attribute.g.iter().chain(&attribute.graphs))
+}
+
+/// How many floating-point numbers a tensor declares; integers are shapes and indices, not parameters.
+fn parameters_of(tensor: &TensorProto) -> usize {
+    let floating = [DataType::Float, DataType::Double, DataType::Float16, DataType::Bfloat16];
+    if !floating.iter().any(|&kind| kind as i32 == tensor.data_type()) {
+        return 0;
+    }
+    let sizes = tensor.dims.iter().map(|&dim| usize::try_from(dim).unwrap_or(0));
+    sizes.fold(1, usize::saturating_mul)
+}
+
+fn port(value: &ValueInfoProto) -> Port {
+    let tensor = value.r#type.as_ref().and_then(|kind| match &kind.value {
+        Some(type_proto::Value::TensorType(tensor)) => Some(tensor),
+        _ => None,
+    });
+    let element = tensor
+        .and_then(|tensor| DataType::try_from(tensor.elem_type()).ok())
+        .map_or("not a tensor".to_owned(), |kind| kind.as_str_name().to_ascii_lowercase());
+    let shape = tensor.and_then(|tensor| tensor.shape.as_ref()).map(|shape| {
+        shape
+            .dim
+            .iter()
+            .map(|dim| match dim.value {
+                Some(DimValue::DimValue(size)) if size >= 0 => Dim::Fixed(size as usize),
+                _ => Dim::Dynamic,
+            })
+            .collect()
+    });
+    Port { name: value.name().to_owned(), element, shape }
+}
+
+/// Weights kept beside the model must stay in the model's own folder: a file that came from
+/// elsewhere must not make the harness open others. Says whether there are any.
+fn check_external_data(path: &Path, model: &ModelProto) -> Result<bool> {
+    let mut locations = Vec::new();
+    let mut collect = |tensor: &TensorProto| {
+        let location = tensor.external_data.iter().find(|entry| entry.key() == "location");
+        if let Some(entry) = location {
+            locations.push((tensor.name().to_owned(), entry.value().to_owned()));
+        }
+    };
+    model.graph.iter().for_each(|graph| visit_tensors(graph, &mut collect));
+    for function in &model.functions {
+        function.node.iter().for_each(|node| visit_attribute_tensors(node, &mut collect));
+    }
+    for (tensor, location) in &locations {
+        check_location(path, tensor, location)?;
+    }
+    Ok(!locations.is_empty())
+}
+
+fn visit_tensors(graph: &GraphProto, visit: &mut dyn FnMut(&TensorProto)) {
+    graph.initializer.iter().for_each(&mut *visit);
+    for sparse in &graph.sparse_initializer {
+        sparse.values.iter().chain(&sparse.indices).for_each(&mut *visit);
+    }
+    graph.node.iter().for_each(|node| visit_attribute_tensors(node, visit));
+}
+
+fn visit_attribute_tensors(node: &NodeProto, visit: &mut dyn FnMut(&TensorProto)) {
+    for attribute in &node.attribute {
+        attribute.t.iter().chain(&attribute.tensors).for_each(&mut *visit);
+    }
+    subgraphs(node).for_each(|subgraph| visit_tensors(subgraph, visit));
+}
+
+fn check_location(path: &Path, tensor: &str, location: &str) -> Result<()> {
+    let refuse = |found: String| Error::Contract {
+        path: path.to_owned(),
+        field: format!("external data of tensor '{tensor}'"),
+        expected: "a file in the model's own folder".to_owned(),
+        found,
+        remedy: "Export the weights inside the ONNX file, or beside it".to_owned(),
+    };
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.unwrap_or(Path::new(".")).canonicalize().map_err(Error::io(path))?;
+    let file = folder
+        .join(location)
+        .canonicalize()
+        .map_err(|error| refuse(format!("'{location}' ({error})")))?;
+    if file.starts_with(&folder) { Ok(()) } else { Err(refuse(format!("'{location}'"))) }
+}

@@ -1,0 +1,94 @@
+//! log p(x) from log p(x given y), for every image of a data set.
+
+use nalgebra::DMatrix;
+
+use crate::{classify, dataset::Images, dequantise, error::Result, model::ConditionalModel};
+
+/// What a model says of one image.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+pub struct Score {
+    /// Index of the image in its data set.
+    pub index: usize,
+    /// The image's class, where the data set has labels.
+    pub label: Option<usize>,
+    /// The class of the largest log p(x, y); `None` where a density is NaN or all are -inf.
+    pub predicted: Option<usize>,
+    /// p(predicted given x).
+    pub confidence: Option<f64>,
+    /// log p(x) = ln sum_y p(y) p(x given y), nats.
+    pub log_px: f64,
+    /// log p(x given label), nats.
+    pub log_px_given_label: Option<f64>,
+}
+
+/// ln p(x) = ln sum_y p(y) p(x given y) in nats.
+///
+/// # Numerics
+/// Shifted by the largest term. NaN where any term is NaN; -inf where all are.
+///
+/// # Examples
+/// ```
+/// // Two classes of prior 1/2 that both give density 3: p(x) = 3.
+/// let half = 0.5_f64.ln();
+/// let ln_p = undetected_onnx::likelihood::ln_marginal(&[half, half], &[3.0_f64.ln(); 2]);
+/// assert!((ln_p - 3.0_f64.ln()).abs() < 1e-15);
+/// ```
+pub fn ln_marginal(ln_prior: &[f64], log_prob: &[f64]) -> f64 {
+    let joint = || ln_prior.iter().zip(log_prob).map(|(prior, log_p)| prior + log_p);
+    if joint().any(f64::is_nan) {
+        return f64::NAN;
+    }
+    let largest = joint().fold(f64::NEG_INFINITY, f64::max);
+    if largest.is_infinite() {
+        return largest;
+    }
+    largest + joint().map(|term| (term - largest).exp()).sum::<f64>().ln()
+}
+
+/// Scores every image, `batch_size` at a time; `progress` is told how many were done.
+///
+/// # Errors
+/// Where the model fails. NaN and infinite densities are scores, see [`Score`].
+///
+/// # Panics
+/// If the images do not have the model's shape ([`Images::fit`]), or `batch_size` is 0.
+pub fn score(
+    model: &mut dyn ConditionalModel,
+    images: &Images,
+    batch_size: usize,
+    seed: u64,
+    progress: &mut dyn FnMut(usize),
+) -> Result<Vec<Score>> {
+    let mut scores = Vec::with_capacity(images.len());
+    for first in (0..images.len()).step_by(batch_size) {
+        let count = batch_size.min(images.len() - first);
+        let batch = dequantise::batch(images, model.spec(), first, count, seed);
+        let log_prob = model.log_prob(&batch)?;
+        scores.extend(of_batch(&model.spec().ln_prior, &log_prob, images, first));
+        progress(count);
+    }
+    Ok(scores)
+}
+
+fn of_batch<'a>(
+    ln_prior: &'a [f64],
+    log_prob: &'a DMatrix<f64>,
+    images: &'a Images,
+    first: usize,
+) -> impl Iterator<Item = Score> + 'a {
+    log_prob.column_iter().enumerate().map(move |(column, log_prob)| {
+        let log_prob = log_prob.as_slice();
+        let index = first + column;
+        let label = images.labels.as_ref().map(|labels| labels[index]);
+        let log_px = ln_marginal(ln_prior, log_prob);
+        let predicted = classify::predict(ln_prior, log_prob);
+        Score {
+            index,
+            label,
+            predicted,
+            confidence: predicted.map(|y| (ln_prior[y] + log_prob[y] - log_px).exp()),
+            log_px,
+            log_px_given_label: label.map(|y| log_prob[y]),
+        }
+    })
+}

@@ -1,0 +1,131 @@
+//! What every metric, detector and attack sees of a model.
+
+use std::f64::consts::LN_2;
+
+use nalgebra::DMatrix;
+
+use crate::error::Result;
+
+/// Channels, height and width of one image; its flat order is C, H, W.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+pub struct ImageShape {
+    /// Colour channels.
+    pub channels: usize,
+    /// Rows.
+    pub height: usize,
+    /// Columns.
+    pub width: usize,
+}
+
+impl ImageShape {
+    /// Numbers in one image, C·H·W.
+    pub fn len(self) -> usize {
+        self.channels * self.height * self.width
+    }
+
+    /// Whether the image has no pixel.
+    pub fn is_empty(self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl std::fmt::Display for ImageShape {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}x{}x{}", self.channels, self.height, self.width)
+    }
+}
+
+/// How an 8-bit value becomes a real number, and with it what `log_prob` means (`onnx/CONTRACT.md`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Dequantisation {
+    /// Uniformly inside the value's bin, from the harness's seeded stream: bits/dim are an upper
+    /// bound on the code length, and comparable with literature.
+    Uniform,
+    /// The bin's centre: deterministic, and bounds nothing.
+    Centre,
+    /// The grid value itself; `log_prob` is a probability mass already.
+    None,
+}
+
+/// What is known of a model beside its densities.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct ModelSpec {
+    /// Shown in tables.
+    pub name: String,
+    /// Shape of one image.
+    pub image: ImageShape,
+    /// Numbers of padding noise per image (appendix A.3), 0 without.
+    pub noise_len: usize,
+    /// Class names, in the order of `log_prob`'s rows.
+    pub classes: Vec<String>,
+    /// ln p(y) for each class, nats.
+    pub ln_prior: Vec<f64>,
+    /// The D of bits/dim.
+    pub n_dims: usize,
+    /// Lower and upper end of the pixels' range.
+    pub pixel_range: (f64, f64),
+    /// How 8-bit values become real numbers.
+    pub dequantisation: Dequantisation,
+}
+
+impl ModelSpec {
+    /// Bits per dimension of a log-likelihood in nats.
+    ///
+    /// -(`log_p` - D ln(256/R)) / (D ln 2) for a density on a pixel range of length R; without the
+    /// constant where `log_p` is a probability mass (dequantisation `none`). Lower = likelier.
+    pub fn bits_per_dim(&self, log_p: f64) -> f64 {
+        -(log_p - self.ln_bins()) / (self.n_dims as f64 * LN_2)
+    }
+
+    /// The log-likelihood in nats that has these bits per dimension; inverse of
+    /// [`bits_per_dim`](Self::bits_per_dim).
+    pub fn nats(&self, bits_per_dim: f64) -> f64 {
+        self.ln_bins() - bits_per_dim * self.n_dims as f64 * LN_2
+    }
+
+    fn ln_bins(&self) -> f64 {
+        let (low, high) = self.pixel_range;
+        match self.dequantisation {
+            Dequantisation::None => 0.0,
+            _ => self.n_dims as f64 * (256.0 / (high - low)).ln(),
+        }
+    }
+}
+
+/// Images as a model takes them.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Batch {
+    /// Pixels in the model's range, one image per column (D x N): in memory this is a C-order
+    /// (N, C, H, W) tensor.
+    pub x: DMatrix<f32>,
+    /// Padding noise, uniform on [0, 1), one image per column (`noise_len` x N; no row without).
+    pub noise: DMatrix<f32>,
+}
+
+impl Batch {
+    /// Number of images.
+    pub fn len(&self) -> usize {
+        self.x.ncols()
+    }
+
+    /// Whether it holds no image.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// A class-conditional density.
+pub trait ConditionalModel {
+    /// What is known of the model beside its densities.
+    fn spec(&self) -> &ModelSpec;
+
+    /// log p(x given y) in nats, total over dimensions.
+    ///
+    /// # Shapes
+    /// `batch` holds N images; the result is classes x N.
+    ///
+    /// # Errors
+    /// Where the engine behind the model fails. A NaN or infinite density is a value, not an error.
+    fn log_prob(&mut self, batch: &Batch) -> Result<DMatrix<f64>>;
+}
