@@ -1,7 +1,7 @@
 //! The two Kullback-Leibler divergences and the bounds of Lemmas 2 and 3.
 
-use crate::counterexample::CounterExample;
-use crate::log_space::{SignedLn, ln_1m_exp, ln_1p_exp, ln_add_exp, ln_neg_ln_1m_exp};
+use crate::counterexample::{Class, CounterExample, Joint, Region};
+use crate::log_space::{SignedLn, ln_1m_exp, ln_add_exp, ln_neg_ln_1m_exp};
 use crate::verdict::{CLOSED_FORM_ERROR, Verdict};
 use std::f64::consts::LN_2;
 
@@ -119,7 +119,7 @@ impl CounterExample {
             positive(ln_1m_exp(ln_ball) + ln_neg_ln_1m_exp(ln_ball)),
             positive(ln_ball + ln_bound),
         ]);
-        Divergence { ln_class0: self.ln_mean_over_data(ln_reverse), ln_bound, slack }
+        Divergence { ln_class0: self.ln_sum(ln_reverse), ln_bound, slack }
     }
 
     /// KL(p, q), the data relative to the model, with the bound of Lemma 3.
@@ -150,50 +150,61 @@ impl CounterExample {
             SignedLn { negative: !shell.negative, ln_abs: self.ln_complement1() + shell.ln_abs },
         ]);
         Divergence {
-            ln_class0: self.ln_mean_over_data(ln_forward),
+            ln_class0: self.ln_sum(ln_forward),
             ln_bound: ln_lambda1 + self.ln_volume_ratio().ln(),
             slack,
         }
     }
 
-    /// ln of the mean under p(x|0) of a function, given by its logarithm, of ln(p / q).
-    fn ln_mean_over_data(&self, ln_function: impl Fn(SignedLn) -> f64) -> f64 {
-        let [ball, shell] = self.class0_ratios().map(ln_function);
-        ln_add_exp(self.ln_lambda1() + ball, self.ln_complement1() + shell)
+    /// ln of the sum over the two regions of class 0.
+    fn ln_sum(&self, ln_term: impl Fn(Term) -> f64) -> f64 {
+        let regions = [Region::Ball, Region::Shell].into_iter().zip(self.class0_ratios());
+        regions.fold(f64::NEG_INFINITY, |sum, (region, ratio)| {
+            let ln_mass = |joint: &Joint| joint.ln_mass(Class::Zero, region);
+            let (ln_p, ln_q) = (ln_mass(self.data()), ln_mass(self.model()));
+            ln_add_exp(sum, ln_term(Term { ln_p, ln_q, ratio }))
+        })
     }
+}
+
+/// A region as a divergence sees it: its log-masses given class 0, and their difference, which is
+/// known to more digits.
+struct Term {
+    ln_p: f64,
+    ln_q: f64,
+    ratio: SignedLn,
 }
 
 fn positive(ln_abs: f64) -> SignedLn {
     SignedLn { negative: false, ln_abs }
 }
 
-/// ln(1 - (1 + t) e^-t), the integrand of KL(q, p) over p.
+/// ln(p (1 - (1 + t) e^-t)), a region's term of KL(q, p), with t = ln(p / q).
 ///
-/// Series: sum over k >= 2 of (-1)^k (k - 1) t^k / k!. Far below zero, where e^-t overflows, the
-/// product is formed as a logarithm.
-fn ln_reverse(ratio: SignedLn) -> f64 {
+/// Series: sum over k >= 2 of (-1)^k (k - 1) t^k / k!. Below -1 it is p - q (1 + t), two positive
+/// terms.
+fn ln_reverse(Term { ln_p, ln_q, ratio }: Term) -> f64 {
     let t = ratio.value();
     if t.abs() < SERIES_BELOW {
-        2.0 * ratio.ln_abs - LN_2 + ln_series(t, |k| k - 1.0)
+        ln_p + 2.0 * ratio.ln_abs - LN_2 + ln_series(t, |k| k - 1.0)
     } else if t >= -1.0 {
-        (-(1.0 + t) * (-t).exp()).ln_1p()
+        ln_p + (-(1.0 + t) * (-t).exp()).ln_1p()
     } else {
-        ln_1p_exp((-1.0 - t).ln() - t)
+        ln_add_exp(ln_p, ln_q + (-1.0 - t).ln())
     }
 }
 
-/// ln(e^-t - 1 + t), the integrand of KL(p, q) over p.
+/// ln(p (e^-t - 1 + t)), a region's term of KL(p, q), with t = ln(p / q).
 ///
-/// Series: sum over k >= 2 of (-1)^k t^k / k!. Far below zero it equals -t plus the logarithm of
-/// 1 - (1 - t) e^t.
-fn ln_forward(ratio: SignedLn) -> f64 {
+/// Series: sum over k >= 2 of (-1)^k t^k / k!. Below zero it is q (1 - (1 - t) e^t).
+fn ln_forward(Term { ln_p, ln_q, ratio }: Term) -> f64 {
     let t = ratio.value();
     if t.abs() < SERIES_BELOW {
-        2.0 * ratio.ln_abs - LN_2 + ln_series(t, |_| 1.0)
+        ln_p + 2.0 * ratio.ln_abs - LN_2 + ln_series(t, |_| 1.0)
     } else if t > 0.0 {
-        ((-t).exp() - 1.0 + t).ln()
+        ln_p + ((-t).exp() - 1.0 + t).ln()
     } else {
-        -t + (-(1.0 - t) * t.exp()).ln_1p()
+        ln_q + (-(1.0 - t) * t.exp()).ln_1p()
     }
 }
 
@@ -217,8 +228,8 @@ mod tests {
     fn branches_agree_where_they_meet() {
         for t in [SERIES_BELOW, -SERIES_BELOW, -1.0] {
             for function in [ln_reverse, ln_forward] {
-                let below = function(SignedLn::from(t * (1.0 - 1e-15)));
-                let above = function(SignedLn::from(t * (1.0 + 1e-15)));
+                let at = |t: f64| function(Term { ln_p: 0.0, ln_q: -t, ratio: SignedLn::from(t) });
+                let (below, above) = (at(t * (1.0 - 1e-15)), at(t * (1.0 + 1e-15)));
                 assert!((below - above).abs() < 1e-14, "at {t}: {below} and {above}");
             }
         }

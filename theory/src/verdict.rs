@@ -5,7 +5,7 @@ use std::fmt;
 
 /// Relative error granted to every closed form that is rounded to f64.
 ///
-/// The reference tables in `theory/tests/reference` hold the measured errors below a tenth of it.
+/// The reference tables in `theory/tests/reference` hold the measured errors below a fifth of it.
 /// A comparison closer than this is [`Verdict::Undecided`].
 pub const CLOSED_FORM_ERROR: f64 = 1e-12;
 
