@@ -41,8 +41,8 @@ impl Weight {
     /// Checks the range; `name` is the parameter that an error names.
     pub(crate) fn checked(self, name: &'static str) -> Result<Self, Error> {
         match self {
-            Weight::Value(x) => require(x > 0.0 && x < 1.0, name, x, "0 < weight < 1")?,
-            Weight::Ln(x) => require(x < 0.0 && x.is_finite(), name, x, "-inf < ln weight < 0")?,
+            Weight::Value(x) => require(x > 0.0 && x < 1.0, name, x, "0 < lambda < 1")?,
+            Weight::Ln(x) => require(x < 0.0 && x.is_finite(), name, x, "-inf < ln lambda < 0")?,
         };
         Ok(self)
     }
