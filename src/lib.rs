@@ -3,5 +3,8 @@
 //! This crate is the command line and what people look at; it computes nothing.
 //! The mathematics is [`theory`], the evaluation of exported models is [`onnx`].
 
+pub mod counterexample;
+pub mod output;
+
 pub use undetected_onnx as onnx;
 pub use undetected_theory as theory;

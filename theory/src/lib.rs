@@ -1,1 +1,38 @@
 //! The annulus counter-example of section 2 and appendix D, verified numerically.
+//!
+//! A model q can be as close as one likes to the data p, in both Kullback-Leibler divergences, and
+//! still be fooled with confidence on almost half of the data by moving each point a little, into
+//! a region that it finds more likely than before. [`CounterExample`] holds p and q for any
+//! dimension up to a million; [`Proposition`] evaluates what is claimed of them, [`Window`] and
+//! [`min_dim`] say for which parameters, and [`MonteCarlo`] carries the attack out on samples.
+//!
+//! Everything that grows with the dimension is a natural logarithm. This crate does no input or
+//! output.
+
+mod annulus;
+mod counterexample;
+mod divergence;
+mod error;
+mod feasibility;
+pub mod log_space;
+mod monte_carlo;
+mod posterior;
+mod precise;
+mod proportion;
+mod proposition;
+mod stream;
+mod verdict;
+mod weight;
+
+pub use annulus::{Annulus, RadialDraw};
+pub use counterexample::{Class, CounterExample, Joint, Region, SUPPORT};
+pub use divergence::{Divergence, Slack};
+pub use error::{Error, MAX_DIM};
+pub use feasibility::{Goal, Window, feasible_lambda1, min_dim};
+pub use monte_carlo::{MonteCarlo, Sampler, simulate};
+pub use posterior::Posterior;
+pub use proportion::{Interval, Proportion};
+pub use proposition::{Condition, Proposition};
+pub use stream::Streams;
+pub use verdict::{CLOSED_FORM_ERROR, Verdict};
+pub use weight::{Lambda2, Weight};

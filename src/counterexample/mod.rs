@@ -1,0 +1,58 @@
+//! The `counterexample` command: the paper's counter-example, checked for chosen parameters.
+
+mod check;
+mod render;
+mod report;
+
+use crate::output;
+use clap::Parser;
+use std::process::ExitCode;
+
+/// Exit status when every condition is proved.
+const ALL_PROVED: u8 = 0;
+/// Exit status when one is not.
+const NOT_PROVED: u8 = 1;
+/// Exit status when the question itself is wrong.
+const USAGE: u8 = 2;
+
+/// Check the counter-example of "Understanding the Limitations of Conditional Generative Models"
+/// (Fetaya et al., ICLR 2020, section 2 and appendix D) in the dimension of your choice.
+///
+/// Two classes live in R^d. Class 0 fills the unit ball with probability lambda1 and a thin shell
+/// around it with the rest; class 1 fills the ball with probability lambda2 and a distant annulus
+/// with the rest. The model q knows class 1 perfectly and takes class 0 to be uniform. Both
+/// Kullback-Leibler divergences are tiny, and yet almost half of all points can be moved by less
+/// than the shell's width to where q is certain of the wrong label, finds the point likelier than
+/// before, and p has not changed its mind.
+#[derive(Debug, Parser)]
+#[command(name = "counterexample", version, allow_negative_numbers = true, after_help = EXAMPLES)]
+struct Cli {
+    #[command(flatten)]
+    check: check::Args,
+}
+
+const EXAMPLES: &str = "\
+Exit status: 0 every condition is proved, 1 one is not, 2 the question is wrong.
+
+Examples:
+  counterexample --d 500                     the defaults, in dimension 500
+  counterexample --d 1000000 --format json   the same in a million dimensions, for a program
+  counterexample --d 500 --lambda1 0.02      a weight of your own; conditions it breaks are refuted
+  counterexample --d 500 --sampler vector    the attack on actual coordinates (slower)";
+
+/// Runs the command on the arguments of this process.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match check::run(&cli.check) {
+        Ok((text, all_proved)) => match output::print(&text) {
+            Ok(()) => ExitCode::from(if all_proved { ALL_PROVED } else { NOT_PROVED }),
+            Err(error) => usage_error(&error.into()),
+        },
+        Err(error) => usage_error(&error),
+    }
+}
+
+fn usage_error(error: &anyhow::Error) -> ExitCode {
+    eprintln!("error: {error:#}");
+    ExitCode::from(USAGE)
+}

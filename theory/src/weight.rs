@@ -1,0 +1,62 @@
+//! The mixture weights lambda1 and lambda2.
+
+use crate::error::{Error, require};
+use crate::log_space::ln_1m_exp;
+
+/// A number strictly between 0 and 1, given as itself or by its natural logarithm.
+///
+/// The logarithm reaches weights below the range of f64, which high dimensions need. Either way
+/// the f64 that was given is taken as exact.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Weight {
+    /// The weight itself, 0 < value < 1.
+    Value(f64),
+    /// Its natural logarithm, finite and negative.
+    Ln(f64),
+}
+
+impl Weight {
+    /// Natural logarithm of the weight.
+    ///
+    /// ```
+    /// # use undetected_theory::Weight;
+    /// assert_eq!(Weight::Value(0.5).ln(), 0.5f64.ln());
+    /// assert_eq!(Weight::Ln(-2000.0).ln(), -2000.0);
+    /// ```
+    pub fn ln(self) -> f64 {
+        match self {
+            Weight::Value(value) => value.ln(),
+            Weight::Ln(ln) => ln,
+        }
+    }
+
+    /// ln(1 - weight), without cancellation.
+    pub fn ln_complement(self) -> f64 {
+        match self {
+            Weight::Value(value) => (-value).ln_1p(),
+            Weight::Ln(ln) => ln_1m_exp(ln),
+        }
+    }
+
+    /// Checks the range; `name` is the parameter that an error names.
+    pub(crate) fn checked(self, name: &'static str) -> Result<Self, Error> {
+        match self {
+            Weight::Value(x) => require(x > 0.0 && x < 1.0, name, x, "0 < lambda < 1")?,
+            Weight::Ln(x) => require(x < 0.0 && x.is_finite(), name, x, "-inf < ln lambda < 0")?,
+        };
+        Ok(self)
+    }
+}
+
+/// How the weight lambda2 of class 1 in the unit ball is chosen.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Lambda2 {
+    /// As given.
+    Given(Weight),
+    /// lambda2 = delta / (1 - delta) lambda1, the choice in the proof of Proposition 1, which
+    /// makes p(0|x) in the unit ball exactly 1 - delta.
+    Matched {
+        /// Confidence slack, 0 < delta < 1.
+        delta: f64,
+    },
+}
