@@ -4,6 +4,7 @@
 //! The mathematics is [`theory`], the evaluation of exported models is [`onnx`].
 
 pub mod counterexample;
+pub mod evaluate;
 pub mod output;
 
 pub use undetected_onnx as onnx;

@@ -1,1 +1,5 @@
-fn main() {}
+//! Evaluates exported models; see `evaluate --help`.
+
+fn main() -> std::process::ExitCode {
+    undetected::evaluate::main()
+}

@@ -1,5 +1,11 @@
 //! How results are shown: one look for every table, full precision for files.
 
+mod files;
+mod progress;
+
+pub use files::{csv_of, write_csv};
+pub use progress::{progress_bar, spinner, warn};
+
 use clap::ValueEnum;
 use comfy_table::{Cell, CellAlignment, ContentArrangement, LineStyle, Table, TableStyle};
 use std::io::{self, ErrorKind, Write};

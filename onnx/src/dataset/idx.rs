@@ -37,11 +37,16 @@ pub(super) fn read(path: &Path, labels: Option<&Path>) -> Result<Images> {
     Ok(Images { name, path: None, shape, pixels: Pixels::Bytes(pixels), labels })
 }
 
-/// `mnist-t10k` for `mnist-t10k-images-idx3-ubyte.gz`.
+/// `mnist-t10k-500` for `mnist-t10k-500-images-idx3-ubyte.gz`; `mnist/t10k` for
+/// `mnist/t10k-images-idx3-ubyte`, since MNIST and its successors name their files alike.
 fn name_of(path: &Path) -> String {
     let file = path.file_name().unwrap_or_default().to_string_lossy();
-    let stem = file.split("-images").next().unwrap_or_default();
-    stem.trim_end_matches(".gz").to_owned()
+    let stem = file.split("-images").next().unwrap_or_default().trim_end_matches(".gz");
+    let folder = path.parent().and_then(Path::file_name);
+    match (stem, folder) {
+        ("t10k" | "train", Some(folder)) => format!("{}/{stem}", folder.to_string_lossy()),
+        _ => stem.to_owned(),
+    }
 }
 
 fn labels_beside(path: &Path) -> Option<PathBuf> {

@@ -1,6 +1,12 @@
 //! ONNX Runtime, loaded at run time: the only file that names the `ort` crate.
 
-use std::{borrow::Cow, path::PathBuf, sync::Mutex, thread::available_parallelism};
+use std::{
+    borrow::Cow,
+    ffi::CStr,
+    path::{Path, PathBuf},
+    sync::Mutex,
+    thread::available_parallelism,
+};
 
 use ort::{
     environment::Environment,
@@ -67,25 +73,31 @@ fn load_one(candidate: &RuntimeLibrary) -> std::result::Result<Loaded, String> {
     if !candidate.path.is_file() {
         return Err("there is no such file".to_owned());
     }
-    match ort::util::probe(&candidate.path) {
-        None => return Err("it is not a loadable ONNX Runtime 1.x library".to_owned()),
-        Some(minor) if minor < MINIMUM_MINOR => {
-            return Err(format!(
-                "it is version 1.{minor}; 1.{MINIMUM_MINOR} is the oldest that works"
-            ));
-        }
-        Some(_) => {}
+    let version = version(&candidate.path)?;
+    let minor = version.strip_prefix("1.").and_then(|rest| rest.split('.').next()?.parse().ok());
+    if minor.is_none_or(|minor: u32| minor < MINIMUM_MINOR) {
+        return Err(format!("it is version {version}; 1.{MINIMUM_MINOR} is the oldest that works"));
     }
     let builder = ort::init_from(&candidate.path).map_err(|error| error.to_string())?;
     let environment = builder.build().map_err(|error| error.to_string())?;
-    Ok(Loaded { library: candidate.clone(), version: version(), environment })
+    Ok(Loaded { library: candidate.clone(), version, environment })
 }
 
-/// `1.32.0` out of the build information's `git-branch=rel-1.32.0`.
-fn version() -> String {
-    let branch = ort::info().split("git-branch=").nth(1).unwrap_or_default();
-    let name = branch.split([',', ' ']).next().unwrap_or_default();
-    name.strip_prefix("rel-").filter(|version| !version.is_empty()).unwrap_or("unknown").to_owned()
+/// What the library says its version is. `ort` knows the minor version only, and a result that
+/// can be cited names the whole.
+fn version(path: &Path) -> std::result::Result<String, String> {
+    type GetApiBase = unsafe extern "C" fn() -> *const ort::sys::OrtApiBase;
+    // SAFETY: loading runs the library's initialisers, which is what the user asked for by naming
+    // it. A library that exports OrtGetApiBase is ONNX Runtime, whose C interface fixes both
+    // signatures and lets the returned texts live as long as the library; they are copied before
+    // it is closed.
+    unsafe {
+        let library = libloading::Library::new(path).map_err(|error| error.to_string())?;
+        let base = library.get::<GetApiBase>(b"OrtGetApiBase");
+        let base = base.map_err(|_| "it is not ONNX Runtime".to_owned())?();
+        let base = base.as_ref().ok_or("it offers no interface")?;
+        Ok(CStr::from_ptr((base.GetVersionString)()).to_string_lossy().into_owned())
+    }
 }
 
 /// The providers that this project uses and the library was built with.

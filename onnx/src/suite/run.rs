@@ -72,6 +72,8 @@ pub fn run_model(
         .collect::<Result<Vec<_>>>()?;
     others.push(Images::uniform_noise(spec.image, data.len(), suite.seed));
 
+    refuse_equal_names(std::iter::once(&data).chain(&others))?;
+
     let mut score = |images: &Images| {
         report(Event::Started { dataset: images.name.clone(), images: images.len() });
         let mut scored = |count| report(Event::Scored(count));
@@ -118,6 +120,19 @@ fn open(entry: &DataEntry, checkpoint: &Checkpoint) -> Result<Images> {
         images.truncate(limit);
     }
     images.fit(spec.image, checkpoint.contract.pad)
+}
+
+/// Rows are told apart by their data set's name.
+fn refuse_equal_names<'a>(images: impl Iterator<Item = &'a Images>) -> Result<()> {
+    let mut seen = Vec::new();
+    for Images { name, .. } in images {
+        if seen.contains(&name) {
+            let problem = "names two data sets; rename a file, or give a name in a suite";
+            return Err(Error::setting(format!("data set name '{name}'"), problem));
+        }
+        seen.push(name);
+    }
+    Ok(())
 }
 
 /// Which images fit the threshold: a fair coin of each image's own stream, so that the split is the

@@ -1,0 +1,65 @@
+//! The `evaluate` command: exported models, measured.
+
+mod engine_args;
+mod engines;
+mod inspect;
+mod run;
+mod setup;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use undetected_onnx::Error;
+
+use crate::output;
+
+/// Exit status when an expectation failed: the engine does not reproduce the checkpoint's values.
+const EXPECTATION_FAILED: u8 = 1;
+/// Exit status of a usage or runtime error.
+const FAILED: u8 = 2;
+
+/// Ask exported class-conditional generative models whether they notice that they are being fooled.
+///
+/// A model is one ONNX file that returns log p(x given y) for every class; onnx/CONTRACT.md says
+/// what it declares and how to give what it lacks.
+#[derive(Debug, Parser)]
+#[command(name = "evaluate", version, after_help = EXAMPLES)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Run(run::Args),
+    Inspect(inspect::Args),
+    Engines(engines::Args),
+    Setup(setup::Args),
+}
+
+const EXAMPLES: &str = "\
+Exit status: 0 done, 1 an engine does not reproduce the checkpoint's own values, 2 anything else
+that went wrong.
+
+Examples:
+  evaluate run onnx/suites/demo.toml     the shipped checkpoint on the shipped images
+  evaluate inspect MODEL.onnx            what a file declares, and whether it can be run
+  evaluate setup                         fetch ONNX Runtime, several times faster than the built-in";
+
+/// Runs the command on the arguments of this process.
+pub fn main() -> ExitCode {
+    let done = match Cli::parse().command {
+        Command::Run(args) => run::run(&args),
+        Command::Inspect(args) => inspect::run(&args),
+        Command::Engines(args) => engines::run(&args),
+        Command::Setup(args) => setup::run(&args),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            output::warn(&format!("error: {error:#}"));
+            let parity = matches!(error.downcast_ref(), Some(Error::Parity { .. }));
+            ExitCode::from(if parity { EXPECTATION_FAILED } else { FAILED })
+        }
+    }
+}

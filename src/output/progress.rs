@@ -1,0 +1,26 @@
+//! Progress and warnings, on standard error; bars on a terminal only.
+
+use std::io::Write;
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+/// A line on standard error. A closed standard error loses it, and nothing else.
+pub fn warn(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+/// A bar over `images` images, with rate and time left.
+pub fn progress_bar(title: &str, images: usize) -> ProgressBar {
+    let style = "{msg:20} {wide_bar} {pos}/{len} images  {per_sec}  {eta} left";
+    let bar = ProgressBar::new(images as u64);
+    bar.set_style(ProgressStyle::with_template(style).expect("a constant template"));
+    bar.set_message(title.to_owned());
+    bar
+}
+
+/// For steps of unknown length.
+pub fn spinner() -> ProgressBar {
+    let bar = ProgressBar::new_spinner();
+    bar.enable_steady_tick(std::time::Duration::from_millis(100));
+    bar
+}
