@@ -119,6 +119,7 @@ fn open(entry: &DataEntry, checkpoint: &Checkpoint) -> Result<Images> {
         }
         images.truncate(limit);
     }
+    images.check_labels(spec.classes.len())?;
     images.fit(spec.image, checkpoint.contract.pad)
 }
 

@@ -1,0 +1,237 @@
+//! Data readers: what they read, and what they say of damaged files.
+
+mod common;
+
+use std::{
+    io::{Cursor, Write},
+    path::Path,
+};
+
+use common::{file, message};
+use flate2::{Compression, write::GzEncoder};
+use ndarray::{Array1, Array3, Array4};
+use ndarray_npy::NpzWriter;
+use proptest::prelude::*;
+use undetected_onnx::{
+    dataset::{Images, Pixels},
+    model::ImageShape,
+};
+
+fn idx(dims: &[u32], bytes: &[u8]) -> Vec<u8> {
+    let mut out = vec![0, 0, 8, dims.len() as u8];
+    dims.iter().for_each(|dim| out.extend(dim.to_be_bytes()));
+    out.extend(bytes);
+    out
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn open(path: &Path) -> undetected_onnx::Result<Images> {
+    Images::open(path, None)
+}
+
+#[test]
+fn idx_with_labels_beside_plain_and_gzip() {
+    for compressed in [false, true] {
+        let pack = |bytes: Vec<u8>| if compressed { gzip(&bytes) } else { bytes };
+        let (folder, path) =
+            file("a-images-idx3-ubyte", &pack(idx(&[2, 1, 3], &[1, 2, 3, 4, 5, 6])));
+        std::fs::write(folder.path().join("a-labels-idx1-ubyte"), pack(idx(&[2], &[7, 9])))
+            .unwrap();
+        let images = open(&path).unwrap();
+        assert_eq!(images.name, "a");
+        assert_eq!(images.shape, ImageShape { channels: 1, height: 1, width: 3 });
+        assert_eq!(images.pixels, Pixels::Bytes(vec![1, 2, 3, 4, 5, 6]));
+        assert_eq!(images.labels, Some(vec![7, 9]));
+    }
+}
+
+#[test]
+fn idx_that_announces_more_or_fewer_bytes_than_it_has() {
+    for (bytes, found) in [(5, "found 5"), (7, "found more than 6")] {
+        let (_folder, path) = file("a-images-idx3-ubyte", &idx(&[2, 1, 3], &vec![0; bytes]));
+        let message = message(open(&path));
+        assert!(message.contains("expected 6 for [2, 1, 3]"), "{message}");
+        assert!(message.contains(found) && message.contains("a-images"), "{message}");
+    }
+}
+
+#[test]
+fn idx_of_another_type_or_rank() {
+    let (_folder, path) =
+        file("a-images-idx3-ubyte", &[0, 0, 8, 1, 0, 0, 0, 1, 5, 0, 0, 0, 0, 0, 0, 0]);
+    let message = message(open(&path));
+    assert!(message.contains("IDX mark") && message.contains("3 dimensions"), "{message}");
+}
+
+#[test]
+fn idx_sizes_that_overflow() {
+    let (_folder, path) = file("a-images-idx3-ubyte", &idx(&[u32::MAX, u32::MAX, u32::MAX], &[]));
+    assert!(message(open(&path)).contains("dimensions"));
+}
+
+#[test]
+fn idx_with_another_number_of_labels() {
+    let (folder, path) = file("a-images-idx3-ubyte", &idx(&[2, 1, 1], &[1, 2]));
+    std::fs::write(folder.path().join("a-labels-idx1-ubyte"), idx(&[3], &[1, 2, 3])).unwrap();
+    let message = message(open(&path));
+    assert!(
+        message.contains("expected 2, as many as images") && message.contains("found 3"),
+        "{message}"
+    );
+}
+
+#[test]
+fn damaged_gzip() {
+    let mut bytes = gzip(&idx(&[2, 2, 3], &[9; 12]));
+    bytes.truncate(bytes.len() - 12);
+    let (_folder, path) = file("a-images-idx3-ubyte.gz", &bytes);
+    assert!(message(open(&path)).contains("a-images-idx3-ubyte.gz"));
+}
+
+proptest! {
+    #[test]
+    fn idx_truncated_anywhere_is_an_error(kept in 0_usize..22) {
+        let whole = idx(&[2, 1, 3], &[1, 2, 3, 4, 5, 6]);
+        let (_folder, path) = file("a-images-idx3-ubyte", &whole[..kept]);
+        prop_assert!(open(&path).is_err());
+    }
+
+    #[test]
+    fn arbitrary_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200), kind in 0..3) {
+        let name = ["a.bin", "a.npz", "a-images-idx3-ubyte"][kind as usize];
+        let starts: [&[u8]; 3] = [&[], b"PK\x03\x04", &[0, 0, 8, 3]];
+        let (_folder, path) = file(name, &[starts[kind as usize], &bytes].concat());
+        // A valid file by chance is fine; what is asked is that reading returns.
+        let _ = open(&path);
+    }
+}
+
+fn cifar(labels: &[u8]) -> Vec<u8> {
+    labels
+        .iter()
+        .flat_map(|&label| std::iter::once(label).chain(std::iter::repeat_n(label, 3072)))
+        .collect()
+}
+
+#[test]
+fn cifar10_from_its_folder() {
+    let (folder, _path) = file("test_batch.bin", &cifar(&[3, 9]));
+    let images = open(folder.path()).unwrap();
+    assert_eq!(images.shape, ImageShape { channels: 3, height: 32, width: 32 });
+    assert_eq!((images.len(), images.labels), (2, Some(vec![3, 9])));
+}
+
+#[test]
+fn cifar10_damaged() {
+    let mut cut = cifar(&[3, 9]);
+    cut.pop();
+    let (_folder, path) = file("cut.bin", &cut);
+    let text = message(open(&path));
+    assert!(text.contains("a multiple of 3073") && text.contains("found 6145 bytes"), "{text}");
+    let (_folder, path) = file("labels.bin", &cifar(&[3, 10]));
+    let text = message(open(&path));
+    assert!(text.contains("label of record 1") && text.contains("found 10"), "{text}");
+}
+
+#[test]
+fn a_folder_without_data() {
+    let folder = tempfile::tempdir().unwrap();
+    assert!(message(open(folder.path())).contains("test_batch.bin"));
+}
+
+fn npz(write: impl FnOnce(&mut NpzWriter<Cursor<Vec<u8>>>)) -> Vec<u8> {
+    let mut writer = NpzWriter::new_compressed(Cursor::new(Vec::new()));
+    write(&mut writer);
+    writer.finish().unwrap().into_inner()
+}
+
+#[test]
+fn npz_of_bytes_and_of_floats() {
+    let bytes = npz(|writer| {
+        writer.add_array("x", &Array3::<u8>::from_elem((2, 4, 5), 7)).unwrap();
+        writer.add_array("y", &Array1::<i64>::from_vec(vec![1, 0])).unwrap();
+    });
+    let (_folder, path) = file("grey.npz", &bytes);
+    let images = open(&path).unwrap();
+    assert_eq!(images.shape, ImageShape { channels: 1, height: 4, width: 5 });
+    assert_eq!((images.labels, images.pixels), (Some(vec![1, 0]), Pixels::Bytes(vec![7; 40])));
+
+    let floats = npz(|writer| {
+        writer.add_array("images", &Array4::<f32>::from_elem((2, 3, 4, 5), 0.5)).unwrap();
+    });
+    let (_folder, path) = file("colour.npz", &floats);
+    let images = open(&path).unwrap();
+    assert_eq!(images.shape, ImageShape { channels: 3, height: 4, width: 5 });
+    assert_eq!((images.labels, images.pixels), (None, Pixels::Unit(vec![0.5; 120])));
+}
+
+#[test]
+fn npz_that_cannot_be_meant() {
+    let with = |array: Array4<f32>| npz(|writer| writer.add_array("x", &array).unwrap());
+    for (array, expected) in [
+        (Array4::from_elem((2, 1, 4, 4), 1.5), "float32 pixels on [0, 1], found 1.5"),
+        (Array4::from_elem((2, 1, 4, 4), f32::NAN), "found NaN"),
+        (Array4::from_elem((2, 8, 8, 3), 0.5), "channels first"),
+    ] {
+        let (_folder, path) = file("a.npz", &with(array));
+        let text = message(open(&path));
+        assert!(text.contains(expected), "{text}");
+    }
+    let labels = |labels: Vec<i64>| {
+        npz(|writer| {
+            writer.add_array("x", &Array3::<u8>::zeros((2, 4, 5))).unwrap();
+            writer.add_array("y", &Array1::from_vec(labels)).unwrap();
+        })
+    };
+    for (given, expected) in
+        [(vec![1], "expected 2 labels"), (vec![1, -1], "labels from 0, found -1")]
+    {
+        let (_folder, path) = file("a.npz", &labels(given));
+        let text = message(open(&path));
+        assert!(text.contains(expected), "{text}");
+    }
+    let unnamed =
+        npz(|writer| writer.add_array("pictures", &Array3::<u8>::zeros((2, 4, 5))).unwrap());
+    let (_folder, path) = file("a.npz", &unnamed);
+    assert!(message(open(&path)).contains("pictures"));
+}
+
+#[test]
+fn a_file_of_another_kind() {
+    let (_folder, path) = file("a.txt", b"hello");
+    let text = message(open(&path));
+    assert!(text.contains("IDX (plain or gzip), NPZ, or CIFAR-10"), "{text}");
+}
+
+#[test]
+fn labels_must_name_classes() {
+    let (folder, path) = file("a-images-idx3-ubyte", &idx(&[2, 1, 1], &[1, 2]));
+    std::fs::write(folder.path().join("a-labels-idx1-ubyte"), idx(&[2], &[1, 4])).unwrap();
+    let images = open(&path).unwrap();
+    images.check_labels(5).unwrap();
+    let text = message(images.check_labels(4));
+    assert!(text.contains("label of image 1") && text.contains("0 to 3, found 4"), "{text}");
+}
+
+#[test]
+fn padding_puts_the_image_in_the_middle_of_zeros() {
+    let shape = ImageShape { channels: 1, height: 1, width: 2 };
+    let images = Images {
+        name: "a".to_owned(),
+        path: None,
+        shape,
+        pixels: Pixels::Bytes(vec![5, 6]),
+        labels: None,
+    };
+    let wanted = ImageShape { channels: 1, height: 3, width: 4 };
+    let padded = images.clone().fit(wanted, 1).unwrap();
+    assert_eq!(padded.pixels, Pixels::Bytes(vec![0, 0, 0, 0, 0, 5, 6, 0, 0, 0, 0, 0]));
+    assert_eq!(images.clone().fit(shape, 1).unwrap(), images);
+    let text = message(images.fit(wanted, 0));
+    assert!(text.contains("expected 1x3x4") && text.contains("found 1x1x2"), "{text}");
+}
