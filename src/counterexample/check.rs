@@ -22,19 +22,19 @@ pub struct Args {
     #[arg(long = "d", value_name = "DIM")]
     d: u64,
     /// Width of the shell and length of the attack (capital Delta), between 0 and 1
-    #[arg(long, value_name = "WIDTH", default_value_t = DEFAULT_SHELL)]
+    #[arg(long, allow_hyphen_values = true, value_name = "WIDTH", default_value_t = DEFAULT_SHELL)]
     shell: f64,
     /// Limit of both divergences KL(q, p) and KL(p, q), in nats (epsilon), above 0
-    #[arg(long, value_name = "NATS", default_value_t = DEFAULT_KL_EPSILON)]
+    #[arg(long, allow_hyphen_values = true, value_name = "NATS", default_value_t = DEFAULT_KL_EPSILON)]
     kl_epsilon: f64,
     /// How far from certainty labels may be, as a probability (small delta), between 0 and 1
-    #[arg(long, value_name = "PROBABILITY", default_value_t = DEFAULT_DELTA)]
+    #[arg(long, allow_hyphen_values = true, value_name = "PROBABILITY", default_value_t = DEFAULT_DELTA)]
     delta: f64,
     /// Probability of the unit ball in class 0 [default: well inside the window that works]
-    #[arg(long, value_name = "WEIGHT")]
+    #[arg(long, allow_hyphen_values = true, value_name = "WEIGHT")]
     lambda1: Option<f64>,
     /// Probability of the unit ball in class 1 [default: delta / (1 - delta) lambda1]
-    #[arg(long, value_name = "WEIGHT")]
+    #[arg(long, allow_hyphen_values = true, value_name = "WEIGHT")]
     lambda2: Option<f64>,
     /// Points to draw from the data and to attack
     #[arg(long, value_name = "N", default_value_t = 1_000_000)]

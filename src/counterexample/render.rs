@@ -34,11 +34,13 @@ fn count_unproved(report: &Report) -> usize {
 
 fn parameters(report: &Report) -> Table {
     let (parameters, window) = (&report.parameters, &report.window);
-    let range = format!(
-        "window: {} to {}",
-        number_from_ln(window.ln_lambda1_min),
-        number_from_ln(window.ln_lambda1_max)
-    );
+    let (low, high) =
+        (number_from_ln(window.ln_lambda1_min), number_from_ln(window.ln_lambda1_max));
+    let range = if window.ln_lambda1_min < window.ln_lambda1_max {
+        format!("works between {low} and {high}")
+    } else {
+        format!("none works: above {low} excludes below {high}")
+    };
     let min_dim = match window.min_dim {
         Some(dim) => format!("dimension; with these limits the window is open from {dim} on"),
         None => "dimension; with these limits the window is never open".to_string(),
@@ -148,16 +150,19 @@ fn simulation_title(report: &Report) -> String {
 
 fn simulation(report: &Report) -> Table {
     let simulation = &report.monte_carlo;
-    let exact = format!("{} attackable", number(report.attackable_mass));
-    let limit = format!("{} allowed", number(report.parameters.shell));
+    let shell = report.parameters.shell;
+    let in_shell = format!("{} lie in the shell", number(report.attackable_mass));
+    let room = simulation.max_l2.map_or(String::new(), |longest| {
+        format!("{} allowed, {} left", number(shell), number(shell - longest))
+    });
     let length = |value: Option<f64>| value.map_or("none moved".to_string(), number);
-    let mut table = output::table(&["quantity", ">estimate", "99 % interval", "exact"]);
+    let mut table = output::table(&["quantity", ">estimate", "99 % interval", "beside"]);
     let rate = |rate: &Rate| format!("{} to {}", number(rate.low), number(rate.high));
     let (success, rank) = (&simulation.attack_success, &simulation.density_rank);
-    table.add_row(["fooled, items 1 to 5", &number(success.estimate), &rate(success), &exact]);
+    table.add_row(["fooled, items 1 to 5", &number(success.estimate), &rate(success), &in_shell]);
     table.add_row(["no denser under q than x'", &number(rank.estimate), &rate(rank), ""]);
     table.add_row(["mean ||x - x'||", &length(simulation.mean_l2), "", ""]);
-    table.add_row(["longest ||x - x'||", &length(simulation.max_l2), "", &limit]);
+    table.add_row(["longest ||x - x'||", &length(simulation.max_l2), "", &room]);
     table
 }
 

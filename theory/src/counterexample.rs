@@ -82,7 +82,7 @@ impl CounterExample {
         check_lambda2(lambda2)?;
         let ratios = LogRatios::new(dim, shell, lambda1, lambda2);
         let ln_lambda2 = ratios.ln_lambda2;
-        require(ln_lambda2 < 0.0, "lambda2", ln_lambda2.exp(), "0 < lambda < 1")?;
+        require(ln_lambda2 < 0.0, "lambda2", ln_lambda2.exp(), "0 < lambda2 < 1")?;
         let data = class0_data(dim, shell, lambda1)?;
         let model = class0_model(ratios.ln_volume_ratio);
         let class1 = class1(dim, ln_lambda2, ln_complement2(lambda2, ln_lambda2))?;

@@ -211,8 +211,9 @@ impl<'a> Attack<'a> {
         }
         let room = (1.0 + self.example.shell()) * -(-draw.ln_outer_ratio).exp_m1();
         let depth = room * DEPTH;
-        let shift = draw.ln_radius.exp_m1() + depth;
         let success = room - depth > 0.0 && self.items_hold((-depth).ln_1p());
+        // The shift is shell - (room - depth), below shell; the sum may round up to it.
+        let shift = (draw.ln_radius.exp_m1() + depth).min(self.example.shell().next_down());
         Outcome { from, success, shift: Some(shift) }
     }
 

@@ -96,7 +96,7 @@ impl<'a> Proposition<'a> {
         let ln_lambda1 = self.example.ln_lambda1();
         Condition {
             id: "probability",
-            claim: "P(x can be attacked) > 1/3",
+            claim: "P(x in the shell) > 1/3: the x that are attacked",
             value: self.example.attackable_mass(),
             limit: 1.0 / 3.0,
             verdict: Verdict::less(ln_lambda1, -(3f64.ln()), CLOSED_FORM_ERROR),
@@ -119,7 +119,7 @@ impl<'a> Proposition<'a> {
         let [data, model] = [self.example.data(), self.example.model()].map(odds);
         Condition {
             id: "2",
-            claim: "q changes its label, p does not: least log-odds, nats > 0 (as printed: contradictory)",
+            claim: "q changes its label, p does not: smaller log-odds > 0, nats (printed form contradicts itself)",
             value: data.min(-model),
             limit: 0.0,
             verdict: self.item2(Region::Shell, Region::Ball),
@@ -128,13 +128,17 @@ impl<'a> Proposition<'a> {
 
     fn mistake_is_confident(&self) -> Condition {
         let ball = |joint: &Joint| joint.posterior(Region::Ball);
+        let delta = self.goal.delta();
         let data = ball(self.example.data()).map_or(1.0, |p| p.class1());
+        // An equality for a matched lambda2, which the last digit must not contradict.
+        let confident = self.example.data_confident(delta) == Verdict::Proved;
+        let data = if confident { data.min(delta) } else { data };
         let model = ball(self.example.model()).map_or(1.0, |p| p.class0());
         Condition {
             id: "3",
-            claim: "q gives p's label < delta, p's error is <= delta: the larger (as printed: contradictory)",
+            claim: "q(0|x') < delta, p(1|x') <= delta: larger of the two (printed form contradicts itself)",
             value: data.max(model),
-            limit: self.goal.delta(),
+            limit: delta,
             verdict: self.item3(Region::Shell, Region::Ball),
         }
     }
@@ -144,7 +148,7 @@ impl<'a> Proposition<'a> {
     fn shift_is_small(&self) -> Condition {
         Condition {
             id: "4",
-            claim: "almost surely ||x - x'|| < shell: its supremum, never attained",
+            claim: "||x - x'|| < shell almost surely: its supremum, which is not attained",
             value: self.example.shell(),
             limit: self.example.shell(),
             verdict: Verdict::Proved,

@@ -41,11 +41,17 @@ impl Weight {
     /// Checks the range; `name` is the parameter that an error names.
     pub(crate) fn checked(self, name: &'static str) -> Result<Self, Error> {
         match self {
-            Weight::Value(x) => require(x > 0.0 && x < 1.0, name, x, "0 < lambda < 1")?,
+            Weight::Value(x) => require_weight(x, name)?,
             Weight::Ln(x) => require(x < 0.0 && x.is_finite(), name, x, "-inf < ln lambda < 0")?,
         };
         Ok(self)
     }
+}
+
+/// Passes a weight on when it is in range.
+pub(crate) fn require_weight(value: f64, name: &'static str) -> Result<f64, Error> {
+    let requirement = if name == "lambda1" { "0 < lambda1 < 1" } else { "0 < lambda2 < 1" };
+    require(value > 0.0 && value < 1.0, name, value, requirement)
 }
 
 /// How the weight lambda2 of class 1 in the unit ball is chosen.
