@@ -185,9 +185,9 @@ def _measured(found: Figures, dataset: data.DataSet) -> tuple[str, ...]:
 def _architecture(training: dict) -> tuple[str, ...]:
     config = PRESETS[training["preset"]].config
     text = f"""{training["parameters"]:,} trained parameters; the file holds what they combine to. One channel of
-        uniform noise, scaled to [0, 2/256], doubles the image's channels. Each step is ActNorm, invertible 1x1 convolution
-        and affine coupling (3x3, 1x1, 3x3 convolutions); every level but the last ends with a squeeze and a split;
-        one diagonal Gaussian per class on the top latents (appendices A and B of the paper)."""
+        uniform noise, scaled to [0, 2/256], doubles the image's channels. Each step is ActNorm, invertible 1x1
+        convolution and affine coupling (3x3, 1x1, 3x3 convolutions). Every level but the last ends with a squeeze
+        and a split. One diagonal Gaussian per class on the top latents (appendices A and B of the paper)."""
     sizes = zip(training["blocks"], training["widths"], strict=True)
     rows = [
         (level + 1, f"{config.side >> level}x{config.side >> level}", 2 * config.channels << level, blocks, width)

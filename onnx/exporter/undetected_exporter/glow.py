@@ -102,7 +102,7 @@ class Mix(nn.Module):
         if self.frozen_matrix is not None:
             return self.frozen_matrix, self.frozen_offset
         matrix = self.rotation() * self.log_gain.exp()
-        return matrix, matrix @ self.bias
+        return matrix, (matrix * self.bias).sum(1)
 
     def log_det_per_pixel(self) -> Tensor:
         return self.log_gain.sum() + self.log_diagonal.sum()
