@@ -25,6 +25,12 @@ def perturbed(config: GlowConfig, seed: int = 0, size: float = 0.05) -> Glow:
     return model
 
 
+@pytest.fixture(autouse=True)
+def seeded() -> None:
+    """The same random numbers in every test of every run."""
+    torch.manual_seed(0)
+
+
 @pytest.fixture(scope="session")
 def digits() -> tuple[np.ndarray, np.ndarray]:
     """The shipped 500 MNIST test images, uint8 [500, 28, 28], and their labels."""

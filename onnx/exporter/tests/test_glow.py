@@ -80,7 +80,7 @@ def test_the_density_of_a_two_dimensional_model_integrates_to_one():
     with torch.no_grad():
         z = torch.randn(20000, 2, 1, 1, dtype=torch.float64) * model.prior.log_sigma.exp().max() * 3
         x, noise = model.decode([z + model.prior.mean.mean()])
-        axes = [torch.linspace(float(v.min()) - 1, float(v.max()) + 1, 2001, dtype=torch.float64) for v in (x, noise)]
+        axes = [torch.linspace(float(v.min()) - 1, float(v.max()) + 1, 1001, dtype=torch.float64) for v in (x, noise)]
         x, noise = (value.reshape(-1, 1, 1, 1) for value in torch.meshgrid(*axes, indexing="ij"))
         density = model(x, noise)[0].exp()
     cell = (axes[0][1] - axes[0][0]) * (axes[1][1] - axes[1][0])
