@@ -50,6 +50,7 @@ def test_what_is_written_is_what_the_contract_lists():
         ({"prior": "flat"}, "prior"),
         ({"dequantisation": "gauss"}, "dequantisation"),
         ({"pad": -1}, "pad"),
+        ({"n_dims": 0}, "n_dims"),
     ],
 )
 def test_what_the_contract_rules_out_is_refused_by_name(wrong, named):

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from undetected_exporter import evaluate
+from undetected_exporter.errors import ExporterError
 from undetected_exporter.noise import dequantise, generator, random_crop
 from undetected_exporter.objective import OBJECTIVES
 
@@ -33,6 +34,17 @@ def test_scores_do_not_depend_on_adding_a_constant_of_any_size_to_the_shared_par
 
     scores = evaluate.score(log_prob, np.zeros((1, 1, 2, 2), np.uint8), np.array([0]), generator(0, "test"))
     assert scores.log_marginal[0] == pytest.approx(-1e5 - 3000.0 + math.log((1 + math.exp(-1)) / 2), abs=1e-9)
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("-inf"), float("inf")])
+def test_a_log_probability_that_is_not_finite_is_refused_with_its_image(bad):
+    def log_prob(x, noise):
+        return np.zeros(len(x)), np.where(x[:, 0, 0, :1].numpy() > 0.5, bad, [[0.0, 1.0]])
+
+    images = np.zeros((4, 1, 2, 2), np.uint8)
+    images[3] = 255
+    with pytest.raises(ExporterError, match="image 3"):
+        evaluate.score(log_prob, images, np.ones(4), generator(0, "test"), batch=2)
 
 
 def test_wilson_is_the_textbook_interval():

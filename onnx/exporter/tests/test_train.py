@@ -63,6 +63,12 @@ def test_a_partial_file_left_by_a_kill_does_no_harm(tmp_path):
     assert train.Run(SETTINGS, tmp_path).resume()
 
 
+def test_a_file_that_is_no_training_state_is_named(tmp_path):
+    (tmp_path / train.CHECKPOINT).write_bytes(b"nonsense")
+    with pytest.raises(ExporterError, match=r"last\.pt: is not a training state"):
+        train.read_checkpoint(tmp_path)
+
+
 def test_a_loss_that_is_not_finite_stops_the_run_with_its_value(tmp_path, digits):
     run = train.Run(SETTINGS, tmp_path)
     images, labels, _, _ = train.split(*digits, SETTINGS, 32)

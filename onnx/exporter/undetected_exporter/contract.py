@@ -86,12 +86,14 @@ def write_metadata(
 ) -> None:
     """Write the contract's metadata into `model`, replacing what it had under the same keys.
 
-    `n_dims` is the D of bits/dim, C H W of input `x` if not given; `prior` is p(y), `uniform` or
-    one probability per class. Errors: a value the contract rules out, by name.
+    `n_dims` is the D of bits/dim, C H W of input `x` if not given (needed where `x` leaves it
+    open); `prior` is p(y), `uniform` or one probability per class. Errors: a value the contract rules out, by name.
     """
     _check(classes, pixel_range, prior, pad, dequantisation)
     if n_dims is None:
-        n_dims = math.prod(input_shape(model, "x") or ())
+        n_dims = math.prod(input_shape(model, "x") or (0,))
+    if not n_dims > 0:
+        raise ExporterError(f"n_dims {n_dims}: give it, as the graph has no input `x` of a fixed size per sample")
     values = {
         "contract": str(VERSION),
         "name": name,

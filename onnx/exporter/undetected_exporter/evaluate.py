@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .errors import ExporterError
 from .noise import dequantise
 
 Z_99 = 2.5758293035489004
@@ -36,12 +37,18 @@ def score(
 ) -> Scores:
     """Dequantise uint8 `images` [N, C, H, W] with `source`, evaluate, and compare with `labels` [N].
 
+    A log-probability that is not finite is an error, never a score.
     ln p(x) = ln sum_y p(x|y) / K: shared + logsumexp(class part) - ln K.
     """
     parts = []
     for start in range(0, len(images), batch):
         x, noise = dequantise(torch.from_numpy(images[start : start + batch]), source)
         shared, per_class = (np.asarray(value, np.float64) for value in log_prob(x, noise))
+        finite = np.isfinite(shared) & np.isfinite(per_class).all(1)
+        if not finite.all():
+            raise ExporterError(
+                f"image {start + int(finite.argmin())}: log_prob is not finite; the model cannot be scored"
+            )
         label = labels[start : start + batch].astype(np.int64)
         top = per_class.max(1)
         marginal = shared + top + np.log(np.exp(per_class - top[:, None]).mean(1))

@@ -180,7 +180,12 @@ def read_checkpoint(folder: Path) -> dict:
     path = folder / CHECKPOINT
     if not path.is_file():
         raise ExporterError(f"{path} is missing; train first: python -m undetected_exporter train --out {folder}")
-    return torch.load(path, map_location="cpu", weights_only=True)
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        raise ExporterError(
+            f"{path}: is not a training state ({type(error).__name__}); delete it and train again"
+        ) from error
 
 
 def split(
