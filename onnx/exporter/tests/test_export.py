@@ -120,6 +120,12 @@ def test_a_random_node_fails_the_export(exported):
         export.check(random, parity)
 
 
+def test_a_run_without_a_finished_epoch_is_not_exported(tmp_path):
+    train.Run(train.Settings("tiny", "mnist", "base", epochs=1, seed=0), tmp_path).save()
+    with pytest.raises(ExporterError, match="no epoch is finished"):
+        export.load_run(tmp_path)
+
+
 def test_writing_metadata_twice_leaves_one_value(exported):
     again = onnx.ModelProto.FromString(exported.SerializeToString())
     write_metadata(again, name="other", classes=["a", "b"])

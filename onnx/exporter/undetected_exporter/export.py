@@ -38,7 +38,10 @@ class Trained:
 
 
 def load_run(folder: Path) -> Trained:
+    """The run saved in `folder`, which must have finished an epoch."""
     state = read_checkpoint(folder)
+    if not state["history"]:
+        raise ExporterError(f"{folder}: no epoch is finished yet; train on")
     model = Glow(GlowConfig(**state["config"]))
     model.load_state_dict(state["model"])
     return Trained(state["settings"], state["history"], model)
@@ -172,7 +175,7 @@ def export(trained: Trained, name: str, images: np.ndarray) -> tuple[onnx.ModelP
 
 def training_facts(trained: Trained) -> dict:
     """What the file says about its training: settings, epochs done, the last validation figures."""
-    last = trained.history[-1] if trained.history else {}
+    last = trained.history[-1]
     preset = PRESETS[trained.settings["preset"]]
     return {
         **trained.settings,
@@ -184,11 +187,10 @@ def training_facts(trained: Trained) -> dict:
         "batch": preset.batch,
         "peak_rate": trained.settings.get("learning_rate") or preset.learning_rate,
         "torch": torch.__version__,
-        **{
-            key: last[key]
-            for key in ("device", "threads", "validation_accuracy", "validation_bits_per_dim")
-            if key in last
-        },
+        "device": last["device"],
+        "threads": sorted({row["threads"] for row in trained.history}),
+        "validation_accuracy": last["validation_accuracy"],
+        "validation_bits_per_dim": last["validation_bits_per_dim"],
     }
 
 
