@@ -1,0 +1,52 @@
+"""The command line: every command explains itself, and wrong input becomes one message."""
+
+import pytest
+
+from undetected_exporter.card import training_command
+from undetected_exporter.cli import main, parser
+from undetected_exporter.train import Settings
+
+COMMANDS = ("fetch", "train", "export", "evaluate", "card", "fixtures")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help(command, capsys):
+    with pytest.raises(SystemExit) as done:
+        main([command, "--help"])
+    assert done.value.code == 0
+    assert "(default: None)" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["train", "--data", "{tmp}", "--out", "{tmp}/run"], "fetch mnist --out"),
+        (["export", "{tmp}/none", "--data", "{tmp}", "-o", "{tmp}/m.onnx"], "none/last.pt is missing"),
+        (["evaluate", "{tmp}/m.onnx", "--data", "{tmp}"], "m.onnx"),
+        (["evaluate", "{tmp}/text.onnx", "--data", "{tmp}"], "is not an ONNX file"),
+        (["fixtures", "--data", "{tmp}", "--out", "{tmp}"], "is missing"),
+    ],
+)
+def test_wrong_input_is_one_message_without_a_traceback(arguments, named, tmp_path, capsys):
+    (tmp_path / "text.onnx").write_text("this is a text")
+    assert main([argument.format(tmp=tmp_path) for argument in arguments]) == 2
+    told = capsys.readouterr().err
+    assert named in told and told.startswith("error: ") and "Traceback" not in told
+
+
+@pytest.mark.parametrize(
+    "option",
+    [("--epochs", "0"), ("--seed", "-1"), ("--learning-rate", "nan"), ("--decay-from", "1.5"), ("--preset", "x")],
+)
+def test_values_out_of_range_are_usage_errors(option, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main(["train", "--data", "d", "--out", "o", *option])
+    assert stopped.value.code == 2
+    assert option[0] in capsys.readouterr().err
+
+
+def test_the_cards_command_parses_to_the_settings_it_came_from():
+    settings = Settings("small", "mnist", "base", 7, 11, crop_margin=2, clip=3.5)
+    command = training_command(vars(settings)).split()
+    options = parser().parse_args(command[3:])
+    assert Settings(**{name: getattr(options, name) for name in vars(settings)}) == settings

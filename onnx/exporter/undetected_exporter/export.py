@@ -1,0 +1,202 @@
+"""From a trained run to one ONNX file under the checkpoint contract, checked by ONNX Runtime."""
+
+import copy
+import logging
+import os
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+from torch import Tensor
+
+from . import data
+from .contract import RELATIVE_TOLERANCE, Parity, random_nodes, write_metadata
+from .errors import ExporterError
+from .glow import Glow, GlowConfig
+from .noise import dequantise, generator
+from .objective import OBJECTIVES
+from .train import PRESETS, read_checkpoint
+
+OPSET = 18
+OUTPUTS = ("log_prob", "log_prob_shared", "log_prob_class")
+PARITY_IMAGES = 4
+CHECK_IMAGES = 128
+CHECK_BATCHES = (1, 3, 64)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A run as it was saved: its settings, epochs, and the model with its trained weights."""
+
+    settings: dict
+    history: list[dict]
+    model: Glow
+
+
+def load_run(folder: Path) -> Trained:
+    """The run saved in `folder`, which must have finished an epoch."""
+    state = read_checkpoint(folder)
+    if not state["history"]:
+        raise ExporterError(f"{folder}: no epoch is finished yet; train on")
+    model = Glow(GlowConfig(**state["config"]))
+    model.load_state_dict(state["model"])
+    return Trained(state["settings"], state["history"], model)
+
+
+def to_onnx(model: Glow) -> onnx.ModelProto:
+    """Freeze `model` and write it as a graph of plain operators, batch axis N dynamic."""
+    model = copy.deepcopy(model).freeze()
+    shape = (2, model.config.channels, model.config.side, model.config.side)
+    batch = torch.export.Dim("N")
+    with _quiet():
+        program = torch.onnx.export(
+            model,
+            (torch.zeros(shape), torch.zeros(shape)),
+            input_names=["x", "noise"],
+            output_names=list(OUTPUTS),
+            dynamic_shapes=({0: batch}, {0: batch}),
+            dynamo=True,
+            opset_version=OPSET,
+            verbose=False,
+        )
+    exported = program.model_proto
+    _strip(exported)
+    return exported
+
+
+class _quiet:
+    """Hide the framework's remarks about its own export; errors still come through."""
+
+    def __enter__(self):
+        self.level, self.caught = logging.root.manager.disable, warnings.catch_warnings()
+        logging.disable(logging.WARNING)
+        self.caught.__enter__()
+        warnings.simplefilter("ignore")
+
+    def __exit__(self, *error):
+        logging.disable(self.level)
+        self.caught.__exit__(*error)
+
+
+def _strip(model: onnx.ModelProto) -> None:
+    """Remove what only the exporting machine knows: stack traces, paths, intermediate shapes' notes."""
+    model.ClearField("metadata_props")
+    model.graph.ClearField("metadata_props")
+    model.graph.ClearField("value_info")
+    model.graph.name = "glow"
+    for part in (*model.graph.node, *model.graph.input, *model.graph.output, *model.graph.initializer):
+        part.ClearField("metadata_props")
+        part.ClearField("doc_string")
+
+
+def reference(model: Glow, x: Tensor, noise: Tensor) -> np.ndarray:
+    """log_prob [N, K] of the frozen model, evaluated by PyTorch in float64."""
+    exact = copy.deepcopy(model).freeze().double()
+    with torch.no_grad():
+        return exact(x.double(), noise.double())[0].numpy()
+
+
+def session(model: onnx.ModelProto, threads: int = 0) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+
+
+def run(engine: onnxruntime.InferenceSession, x: np.ndarray, noise: np.ndarray) -> dict[str, np.ndarray]:
+    return dict(zip(OUTPUTS, engine.run(list(OUTPUTS), {"x": x, "noise": noise}), strict=True))
+
+
+def check(model: onnx.ModelProto, parity: Parity) -> float:
+    """Hold the graph against `parity` in ONNX Runtime, in batches of several sizes.
+
+    Returns the worst relative error; raises where it exceeds the tolerance, where the parts do not
+    add up to `log_prob`, or where a random operator is found.
+    """
+    onnx.checker.check_model(model, full_check=True)
+    if found := random_nodes(model):
+        raise ExporterError(
+            f"the graph draws random numbers in {', '.join(found)}; take them from the input `noise` instead"
+        )
+    engine = session(model)
+    worst = 0.0
+    for size in CHECK_BATCHES:
+        pieces = [
+            run(engine, parity.x[i : i + size], parity.noise[i : i + size]) for i in range(0, len(parity.x), size)
+        ]
+        found = {name: np.concatenate([piece[name] for piece in pieces]) for name in OUTPUTS}
+        total = found["log_prob_shared"].astype(np.float64)[:, None] + found["log_prob_class"]
+        worst = max(worst, parity.worst(found["log_prob"]), parity.worst(total))
+    if worst > parity.relative_tolerance:
+        raise ExporterError(
+            f"ONNX Runtime differs from PyTorch by {worst:.2e} (relative), allowed is {parity.relative_tolerance:.0e}"
+        )
+    return worst
+
+
+def _parity(model: Glow, images: np.ndarray, source: torch.Generator) -> Parity:
+    x, noise = dequantise(torch.from_numpy(images), source)
+    return Parity(x.numpy(), noise.numpy(), reference(model, x, noise), RELATIVE_TOLERANCE)
+
+
+def check_images(images: np.ndarray, count: int, seed: int) -> np.ndarray:
+    """`count` of the given images and as many of uniform noise: off the data the flow is least tame."""
+    rest = images[PARITY_IMAGES : PARITY_IMAGES + count]
+    noise = np.random.default_rng(seed).integers(0, 256, rest.shape, np.uint8)
+    return np.concatenate([rest, noise])
+
+
+def export(trained: Trained, name: str, images: np.ndarray) -> tuple[onnx.ModelProto, float]:
+    """The checked checkpoint and its worst relative error; `images` uint8 [n, H, W] serve the checks."""
+    settings, config = trained.settings, trained.model.config
+    dataset = data.DATA_SETS[settings["dataset"]]
+    padded = data.pad_to(images, config.side)
+    parity = _parity(trained.model, padded[:PARITY_IMAGES], generator(settings["seed"], "parity"))
+    exported = to_onnx(trained.model)
+    write_metadata(
+        exported,
+        name=name,
+        classes=dataset.classes,
+        n_dims=config.n_dims,
+        dataset=dataset.title,
+        pad=(config.side - images.shape[1]) // 2,
+        objective=OBJECTIVES[settings["objective"]][1],
+        training=training_facts(trained),
+        parity=parity,
+    )
+    others = _parity(
+        trained.model, check_images(padded, CHECK_IMAGES, settings["seed"]), generator(settings["seed"], "check")
+    )
+    return exported, max(check(exported, parity), check(exported, others))
+
+
+def training_facts(trained: Trained) -> dict:
+    """What the file says about its training: settings, epochs done, the last validation figures."""
+    last = trained.history[-1]
+    preset = PRESETS[trained.settings["preset"]]
+    return {
+        **trained.settings,
+        "epochs": len(trained.history),
+        "seconds": round(sum(row["seconds"] for row in trained.history)),
+        "parameters": sum(p.numel() for p in trained.model.parameters()),
+        "blocks": trained.model.config.blocks,
+        "widths": trained.model.config.widths,
+        "batch": preset.batch,
+        "peak_rate": trained.settings.get("learning_rate") or preset.learning_rate,
+        "torch": torch.__version__,
+        "device": last["device"],
+        "threads": sorted({row["threads"] for row in trained.history}),
+        "validation_accuracy": last["validation_accuracy"],
+        "validation_bits_per_dim": last["validation_bits_per_dim"],
+    }
+
+
+def save(model: onnx.ModelProto, path: Path) -> None:
+    """Write by atomic rename: readers see the old file or the whole new one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
+    partial.write_bytes(model.SerializeToString())
+    os.replace(partial, path)

@@ -1,0 +1,21 @@
+"""The small test sets that travel with the repository: the first images of each official test set."""
+
+from pathlib import Path
+
+from . import idx
+from .data import DATA_SETS, load
+
+COUNT = 500
+
+
+def write(data: Path, out: Path, count: int = COUNT) -> list[Path]:
+    """Write the first `count` test images and labels of every data set as gzipped IDX, bytes reproducible."""
+    out.mkdir(parents=True, exist_ok=True)
+    written = []
+    for dataset in DATA_SETS.values():
+        images, labels = load(data, dataset, "test")
+        for kind, values in (("images-idx3", images), ("labels-idx1", labels)):
+            path = out / f"{dataset.key}-t10k-{count}-{kind}-ubyte.gz"
+            idx.write_gzip(path, values[:count])
+            written.append(path)
+    return written
