@@ -1,0 +1,219 @@
+//! The `evaluate` program as its user meets it: output, files, exit status, messages.
+//!
+//! ONNX Runtime's library is needed: `evaluate setup` fetches it. Without it the tests that use it
+//! fail and say so.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use assert_cmd::Command;
+
+const CHECKPOINT: &str = "onnx/checkpoints/glow-mnist-reweight-small.onnx";
+const IMAGES: &str = "onnx/data/mnist-t10k-500-images-idx3-ubyte.gz";
+const FASHION: &str = "onnx/data/fashion-mnist-t10k-500-images-idx3-ubyte.gz";
+
+/// What a run printed, and how it ended.
+struct Ran {
+    status: i32,
+    stdout: String,
+    stderr: String,
+}
+
+fn evaluate(arguments: &[&str]) -> Ran {
+    let output = Command::cargo_bin("evaluate")
+        .expect("built")
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .env_remove("ORT_DYLIB_PATH")
+        .args(arguments)
+        .output()
+        .expect("it starts");
+    let ran = Ran {
+        status: output.status.code().expect("it ends by itself"),
+        stdout: String::from_utf8(output.stdout).expect("text"),
+        stderr: String::from_utf8(output.stderr).expect("text"),
+    };
+    let missing = "ONNX Runtime's library was not found";
+    assert!(!ran.stderr.contains(missing), "this test needs ONNX Runtime: {}", ran.stderr);
+    ran
+}
+
+/// Runs the shipped checkpoint on the first images and returns the two result files.
+fn run(out: &Path, more: &[&str]) -> (Ran, PathBuf, PathBuf) {
+    let out_text = out.to_str().unwrap();
+    let arguments = ["run", "--model", CHECKPOINT, "--data", IMAGES, "--out", out_text];
+    let ran = evaluate(&[&arguments, more].concat());
+    (ran, out.join("results.csv"), out.join("samples.csv"))
+}
+
+fn rows(path: &Path) -> Vec<csv::StringRecord> {
+    let mut reader = csv::Reader::from_path(path).unwrap();
+    reader.records().collect::<Result<_, _>>().unwrap()
+}
+
+fn value(rows: &[csv::StringRecord], dataset: &str, metric: &str, unit: &str) -> f64 {
+    let row = rows.iter().find(|row| &row[1] == dataset && &row[3] == metric && &row[8] == unit);
+    row.unwrap_or_else(|| panic!("no row {dataset} {metric} {unit}"))[4].parse().unwrap()
+}
+
+/// The paper's claims that a shipped checkpoint must bear out: it classifies MNIST, and its
+/// likelihood tells noise and clothes from digits.
+#[test]
+fn the_demo_suite_on_both_engines() {
+    for engine in ["ort", "tract"] {
+        let out = tempfile::tempdir().unwrap();
+        let arguments = ["run", "onnx/suites/demo.toml", "--engine", engine, "--out"];
+        let ran = evaluate(&[&arguments[..], &[out.path().to_str().unwrap()]].concat());
+        assert_eq!(ran.status, 0, "{}", ran.stderr);
+        for part in ["MNIST", "Fashion-MNIST", "uniform noise", "accuracy, %", "Detection"] {
+            assert!(ran.stdout.contains(part), "'{part}' is missing in {}", ran.stdout);
+        }
+        let longest = ran.stdout.lines().map(|line| line.chars().count()).max().unwrap();
+        assert!(longest <= 130, "a line of {longest} columns");
+
+        let results = out.path().join("results.csv");
+        let header = fs::read_to_string(&results).unwrap();
+        let header = header.lines().next().unwrap();
+        assert_eq!(header, "model,dataset,task,metric,value,low,high,n,unit,engine,device,seed");
+        let rows = rows(&results);
+        assert!(value(&rows, "MNIST", "accuracy", "share") >= 0.95);
+        assert!(value(&rows, "Fashion-MNIST", "rejected", "share") > 0.5);
+        assert_eq!(value(&rows, "uniform noise", "rejected", "share"), 1.0);
+        let (digits, noise) = (
+            value(&rows, "MNIST", "mean", "bits/dim"),
+            value(&rows, "uniform noise", "mean", "bits/dim"),
+        );
+        assert!(0.0 < digits && digits < 8.0 && 8.0 < noise, "{digits} and {noise} bits/dim");
+        for row in &rows {
+            let number = |place: usize| row[place].parse::<f64>().ok();
+            let estimate = number(4).expect("a number");
+            assert!(number(5).is_none_or(|low| low <= estimate), "{row:?}");
+            assert!(number(6).is_none_or(|high| estimate <= high), "{row:?}");
+        }
+    }
+}
+
+#[test]
+fn a_fixed_threshold_is_the_one_used() {
+    let out = tempfile::tempdir().unwrap();
+    let more = ["--limit", "20", "--engine", "tract", "--threshold-bits-per-dim", "2.0"];
+    let (ran, results, samples) = run(out.path(), &more);
+    assert_eq!(ran.status, 0, "{}", ran.stderr);
+    let rows_of = rows(&results);
+    assert!((value(&rows_of, "mnist-t10k-500", "threshold", "bits/dim") - 2.0).abs() < 1e-12);
+    let samples = rows(&samples);
+    assert_eq!(samples.len(), 40, "20 digits and as much noise");
+    for row in samples {
+        let bits: f64 = row[9].parse().unwrap();
+        assert_eq!(&row[10], if bits <= 2.0 { "true" } else { "false" }, "{row:?}");
+        assert_eq!(&row[3], "test", "a fixed threshold needs no calibration");
+    }
+}
+
+/// On the embedded engine not one digit of the files depends on how the work was cut.
+#[test]
+fn results_do_not_depend_on_batches_or_threads() {
+    let read = |batch: &str, threads: &str| {
+        let out = tempfile::tempdir().unwrap();
+        let more =
+            ["--limit", "60", "--engine", "tract", "--batch-size", batch, "--threads", threads];
+        let (ran, results, samples) = run(out.path(), &more);
+        assert_eq!(ran.status, 0, "{}", ran.stderr);
+        (fs::read_to_string(results).unwrap(), fs::read_to_string(samples).unwrap())
+    };
+    assert_eq!(read("64", "1"), read("7", "2"));
+}
+
+#[test]
+fn another_seed_is_another_draw() {
+    let read = |seed: &str| {
+        let out = tempfile::tempdir().unwrap();
+        let (_ran, _results, samples) =
+            run(out.path(), &["--limit", "40", "--engine", "tract", "--seed", seed]);
+        fs::read_to_string(samples).unwrap()
+    };
+    assert_ne!(read("0"), read("1"));
+}
+
+#[test]
+fn inspect_shows_what_the_file_declares() {
+    for engine in ["ort", "tract"] {
+        let ran = evaluate(&["inspect", CHECKPOINT, "--engine", engine]);
+        assert_eq!(ran.status, 0, "{}", ran.stderr);
+        for part in
+            ["[N, 1, 32, 32]", "log_prob", "Conv", "D of bits/dim", "1024", "reproduces its"]
+        {
+            assert!(ran.stdout.contains(part), "'{part}' is missing in {}", ran.stdout);
+        }
+    }
+    let ran = evaluate(&["inspect", CHECKPOINT, "--engine", "tract", "--format", "json"]);
+    let json: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!(json["contract"]["n_dims"], 1024);
+    assert_eq!(json["engine"]["name"], "tract");
+    assert!(json["parity"]["largest_difference"].as_f64().unwrap() < 1e-4);
+}
+
+#[test]
+fn engines_are_listed() {
+    let ran = evaluate(&["engines"]);
+    assert_eq!(ran.status, 0);
+    assert!(ran.stdout.contains("tract") && ran.stdout.contains("onnxruntime"), "{}", ran.stdout);
+}
+
+#[test]
+fn auto_says_which_engine_it_took() {
+    let ran = evaluate(&["inspect", CHECKPOINT]);
+    assert!(ran.stderr.contains("engine: ONNX Runtime 1."), "{}", ran.stderr);
+}
+
+#[test]
+fn what_is_wrong_is_said_with_status_2() {
+    let out = tempfile::tempdir().unwrap();
+    let out = out.path().to_str().unwrap();
+    let text_file = "Cargo.toml";
+    let base = ["run", "--out", out, "--engine", "tract"];
+    for (arguments, expected) in [
+        (vec!["--model", "missing.onnx", "--data", IMAGES], "missing.onnx"),
+        (vec!["--model", text_file, "--data", IMAGES], "not a usable ONNX model"),
+        (vec!["--model", CHECKPOINT, "--data", "missing-images"], "missing-images"),
+        (vec!["--model", CHECKPOINT, "--data", text_file], "IDX (plain or gzip), NPZ"),
+        (vec!["--model", CHECKPOINT], "--data"),
+        (vec!["missing.toml"], "missing.toml"),
+        (vec![text_file], "unknown field"),
+        (vec!["--model", CHECKPOINT, "--data", IMAGES, "--limit", "0"], "--limit"),
+        (
+            vec!["--model", CHECKPOINT, "--data", IMAGES, "--ood", IMAGES, "--limit", "9"],
+            "names two data sets",
+        ),
+        (vec!["--model", CHECKPOINT, "--data", IMAGES, "--limit", "9"], "calibration images"),
+        (vec!["--model", CHECKPOINT, "--data", IMAGES, "--set", "pad=3"], "expected 1x32x32"),
+        (vec!["--model", CHECKPOINT, "--data", IMAGES, "--device", "cuda"], "--engine ort"),
+        (vec!["--model", CHECKPOINT, "--data", FASHION, "--labels", text_file], "IDX mark"),
+    ] {
+        let ran = evaluate(&[&base[..], &arguments].concat());
+        assert_eq!(ran.status, 2, "{arguments:?}: {}", ran.stderr);
+        assert!(ran.stderr.contains(expected), "{arguments:?}: {}", ran.stderr);
+        assert!(!ran.stderr.contains("panicked"), "{arguments:?}: {}", ran.stderr);
+    }
+}
+
+/// A file whose values are not those that it says the training framework gave is a failed
+/// expectation, not a usage error. Here its tolerance is made smaller than float32 can keep.
+#[test]
+fn a_checkpoint_that_does_not_keep_its_word_has_status_1() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("strict.onnx");
+    let mut bytes = fs::read(CHECKPOINT).unwrap();
+    let (given, strict) = (b"0.0001", b"1.0e-9");
+    let field = b"\"relative_tolerance\": ";
+    let place =
+        bytes.windows(field.len()).position(|window| window == field).unwrap() + field.len();
+    assert_eq!(&bytes[place..place + given.len()], given);
+    bytes[place..place + strict.len()].copy_from_slice(strict);
+    fs::write(&path, &bytes).unwrap();
+    let ran = evaluate(&["inspect", path.to_str().unwrap(), "--engine", "tract"]);
+    assert_eq!(ran.status, 1, "{}", ran.stderr);
+    let expected = "does not reproduce the checkpoint's parity vectors";
+    assert!(ran.stderr.contains(expected), "{}", ran.stderr);
+}
