@@ -122,6 +122,20 @@ fn needs_lambda1_below_one_third_for_the_claimed_probability() {
     assert!((failed[0].value - 0.3).abs() < 1e-15);
 }
 
+/// A limit that f64 can barely hold, and divergences that it cannot, are compared all the same.
+#[test]
+fn divergences_below_the_range_of_f64_are_compared() {
+    let verdicts = |ln1| {
+        let goal = Goal::new(f64::from_bits(1), 0.01).unwrap();
+        let conditions = Proposition::new(&example(100_000, 0.1, ln1, -5000.0), goal).conditions();
+        [conditions[0].verdict, conditions[1].verdict]
+    };
+    // Both are about lambda1 and lambda1 d ln(1 + shell), halved; ln of the limit is -744.4.
+    assert_eq!(verdicts(-760.0), [Verdict::Proved, Verdict::Proved]);
+    assert_eq!(verdicts(-750.0), [Verdict::Proved, Verdict::Refuted]);
+    assert_eq!(verdicts(-743.0), [Verdict::Refuted, Verdict::Refuted]);
+}
+
 /// 1/3 itself is closer than the error of the computation, so there is no verdict.
 #[test]
 fn a_margin_below_the_error_is_undecided() {
