@@ -122,6 +122,40 @@ fn needs_lambda1_below_one_third_for_the_claimed_probability() {
     assert!((failed[0].value - 0.3).abs() < 1e-15);
 }
 
+/// A limit that f64 can barely hold, and divergences that it cannot, are compared all the same.
+#[test]
+fn divergences_below_the_range_of_f64_are_compared() {
+    let verdicts = |ln1| {
+        let goal = Goal::new(f64::from_bits(1), 0.01).unwrap();
+        let conditions = Proposition::new(&example(100_000, 0.1, ln1, -5000.0), goal).conditions();
+        [conditions[0].verdict, conditions[1].verdict]
+    };
+    // Both are about lambda1 and lambda1 d ln(1 + shell), halved; ln of the limit is -744.4.
+    assert_eq!(verdicts(-760.0), [Verdict::Proved, Verdict::Proved]);
+    assert_eq!(verdicts(-750.0), [Verdict::Proved, Verdict::Refuted]);
+    assert_eq!(verdicts(-743.0), [Verdict::Refuted, Verdict::Refuted]);
+}
+
+/// 1/3 itself is closer than the error of the computation, so there is no verdict.
+#[test]
+fn a_margin_below_the_error_is_undecided() {
+    let example = example(500, 0.1, -(3f64.ln()), -10.0);
+    let conditions = Proposition::new(&example, Goal::new(100.0, 0.01).unwrap()).conditions();
+    let probability = conditions.iter().find(|c| c.id == "probability").unwrap();
+    assert_eq!(probability.verdict, Verdict::Undecided);
+}
+
+/// The window is sufficient, not necessary: it uses the lemmas' bounds on the divergence of class
+/// 0, and the joint divergence is half of that. The least dimension that works is 160, not 175:
+/// both divergences grow with lambda1, so the lower end of the window is the best choice.
+#[test]
+fn smaller_dimensions_than_the_window_admits_can_work() {
+    let best = |dim: u64| Weight::Ln(2.0 * 99f64.ln() - dim as f64 * 0.1f64.ln_1p() + 1e-6);
+    let matched = Lambda2::Matched { delta: 0.01 };
+    assert!(unproved(160, best(160), matched, 0.01).is_empty());
+    assert_eq!(unproved(159, best(159), matched, 0.01), ["kl_p_q"]);
+}
+
 /// The printed item 3 asks for p > 1 - delta, which the proof's own lambda2 turns into an equality.
 #[test]
 fn item_3_as_printed_fails_at_the_proofs_own_weights() {

@@ -101,9 +101,9 @@ impl Annulus {
 
     /// Draws the coordinates of a point: a normalised Gaussian vector times an exact norm.
     ///
-    /// Shapes: `point` has `dim` elements; any other length draws in that many dimensions a
-    /// direction whose norm still follows `dim`.
+    /// Panics: if `point` does not have `dim` elements.
     pub fn fill_point<R: Rng + ?Sized>(&self, rng: &mut R, point: &mut [f64]) {
+        assert_eq!(point.len() as u64, self.dim, "a point has one coordinate per dimension");
         let radius = self.sample_radius(rng).ln_radius.exp();
         point.fill_with(|| rng.sample(StandardNormal));
         let scale = radius / norm_of(point, |x| x);

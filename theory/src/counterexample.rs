@@ -60,7 +60,7 @@ pub struct CounterExample {
 impl CounterExample {
     /// The counter-example in R^`dim` with a shell of width `shell`.
     ///
-    /// Numerics: costs a few logarithms of 320 bits, about half a millisecond.
+    /// Numerics: costs a few logarithms of 320 bits, about 0.8 ms.
     ///
     /// Errors: 1 <= dim <= 1,000,000, 0 < shell < 1, 0 < lambda1 < 1 or 0 < lambda2 < 1 is
     /// violated.

@@ -45,7 +45,9 @@ impl Goal {
 ///
 /// Source: equation 19, together with what it leaves out: lambda1 > (1 + shell)^-d when
 /// delta > 1/2 (condition 4 of the proof), lambda1 <= 1 - exp(-kl_epsilon) (condition 3) and
-/// lambda1 < 1/3, without which the attack succeeds less often than claimed.
+/// lambda1 < 1/3, without which the attack succeeds less often than claimed. Like equation 19 the
+/// window is sufficient and not necessary: it asks that the bounds of Lemmas 2 and 3 on class 0 be
+/// small, which leaves out the class prior's factor 1/2.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Window {
     /// Lower end, excluded.

@@ -65,3 +65,44 @@ fn lower_end(successes: u64, failures: u64, tail: f64) -> f64 {
         (k, m) => inv_beta_reg(k as f64, m as f64 + 1.0, tail),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log_space::ln_add_exp;
+    use statrs::function::factorial::ln_binomial;
+
+    /// P(X >= from) for a binomial count X.
+    fn upper_tail(trials: u64, from: u64, p: f64) -> f64 {
+        let ln_term = |k: u64| {
+            ln_binomial(trials, k) + k as f64 * p.ln() + (trials - k) as f64 * (-p).ln_1p()
+        };
+        (from..=trials).map(ln_term).fold(f64::NEG_INFINITY, ln_add_exp).exp()
+    }
+
+    /// The definition: at either end of the interval, a count at least as extreme as the observed
+    /// one has probability (1 - confidence) / 2.
+    #[test]
+    fn ends_leave_half_of_the_error_in_each_tail() {
+        for (successes, trials) in [(3, 10), (1, 1000), (500, 1000), (999, 1000), (9, 10_000)] {
+            let interval = Proportion { successes, trials }.interval(0.99);
+            let above = upper_tail(trials, successes, interval.low);
+            let below = 1.0 - upper_tail(trials, successes + 1, interval.high);
+            assert!((above - 0.005).abs() < 1e-8, "{successes} of {trials}: {above}");
+            assert!((below - 0.005).abs() < 1e-8, "{successes} of {trials}: {below}");
+            assert!(interval.low < interval.high);
+        }
+    }
+
+    #[test]
+    fn extremes_and_large_counts() {
+        let all = Proportion { successes: 10, trials: 10 }.interval(0.95);
+        assert_eq!(all.high, 1.0);
+        assert!((all.low - 0.025f64.powf(0.1)).abs() < 1e-12);
+        // Close to normal: half-width 2.5758 * sqrt(p (1 - p) / n).
+        let large = Proportion { successes: 500_000_000, trials: 1_000_000_000 }.interval(0.99);
+        let half_width = 2.575_829_3 * (0.25f64 / 1e9).sqrt();
+        assert!((large.low - (0.5 - half_width)).abs() < 1e-8);
+        assert!((large.high - (0.5 + half_width)).abs() < 1e-8);
+    }
+}

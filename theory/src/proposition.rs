@@ -1,6 +1,7 @@
 //! The conditions of Proposition 1, evaluated one by one.
 
 use crate::counterexample::{Class, CounterExample, Joint, Region};
+use crate::divergence::Divergence;
 use crate::feasibility::Goal;
 use crate::log_space::ln_odds;
 use crate::verdict::{CLOSED_FORM_ERROR, Verdict};
@@ -72,23 +73,18 @@ impl<'a> Proposition<'a> {
         ]
     }
 
+    /// Compared as logarithms, which decide where both numbers are below the range of f64.
     fn divergences(&self) -> [Condition; 2] {
         let limit = self.goal.kl_epsilon();
-        let condition = |id, claim, value: f64| {
-            let verdict = Verdict::less(value, limit, CLOSED_FORM_ERROR * limit);
-            Condition { id, claim, value, limit, verdict }
+        let error = CLOSED_FORM_ERROR * limit.ln().abs().max(1.0);
+        let condition = |id, claim, kl: Divergence| {
+            let verdict = Verdict::less(kl.ln_joint(), limit.ln(), error);
+            Condition { id, claim, value: kl.joint(), limit, verdict }
         };
+        let (q_p, p_q) = (self.example.kl_q_p(), self.example.kl_p_q());
         [
-            condition(
-                "kl_q_p",
-                "KL(q, p) < kl-epsilon, nats, joint",
-                self.example.kl_q_p().joint(),
-            ),
-            condition(
-                "kl_p_q",
-                "KL(p, q) < kl-epsilon, nats, joint",
-                self.example.kl_p_q().joint(),
-            ),
+            condition("kl_q_p", "KL(q, p) < kl-epsilon, nats, joint", q_p),
+            condition("kl_p_q", "KL(p, q) < kl-epsilon, nats, joint", p_q),
         ]
     }
 
