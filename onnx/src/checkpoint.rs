@@ -82,8 +82,7 @@ impl Checkpoint {
         for (place, (&expected, &found)) in parity.log_prob.iter().zip(found.iter()).enumerate() {
             let scale = expected.abs().max(1.0);
             let difference = (found - expected).abs() / scale;
-            // Written so that NaN fails.
-            if !(difference <= parity.relative_tolerance) {
+            if difference.is_nan() || difference > parity.relative_tolerance {
                 return Err(Error::Parity {
                     path: path.to_owned(),
                     engine: self.engine.info().to_string(),

@@ -136,6 +136,8 @@ fn failed(info: &EngineInfo, action: &'static str, message: impl ToString) -> Er
     Error::Engine { engine: info.to_string(), action, message: message.to_string() }
 }
 
+// The bindings' own error carries the builder back.
+#[allow(clippy::result_large_err)]
 fn session(
     file: &ModelFile,
     options: &EngineOptions,
