@@ -126,3 +126,14 @@ fn numbers(value: &TValue) -> TractResult<Vec<f64>> {
     let numbers = value.cast_to::<f64>()?;
     Ok(numbers.to_plain_array_view::<f64>()?.iter().copied().collect())
 }
+
+#[cfg(test)]
+mod tests {
+    /// Every row of results names this version.
+    #[test]
+    fn the_version_is_the_one_that_is_built() {
+        let lock = include_str!("../../../Cargo.lock");
+        let entry = format!("name = \"tract-onnx\"\nversion = \"{}\"", super::VERSION);
+        assert!(lock.contains(&entry), "Cargo.lock has another tract than {}", super::VERSION);
+    }
+}
