@@ -167,6 +167,21 @@ fn auto_says_which_engine_it_took() {
     assert!(ran.stderr.contains("engine: ONNX Runtime 1."), "{}", ran.stderr);
 }
 
+/// A library that the user named is used or refused, whatever else there is.
+#[test]
+fn a_named_library_is_never_passed_over() {
+    let output = Command::cargo_bin("evaluate")
+        .expect("built")
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .env("ORT_DYLIB_PATH", "Cargo.toml")
+        .args(["inspect", CHECKPOINT])
+        .output()
+        .expect("it starts");
+    let message = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{message}");
+    assert!(message.contains("Cargo.toml") && message.contains("--engine tract"), "{message}");
+}
+
 #[test]
 fn what_is_wrong_is_said_with_status_2() {
     let out = tempfile::tempdir().unwrap();

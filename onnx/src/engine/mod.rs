@@ -124,7 +124,7 @@ pub fn open(file: &ModelFile, signature: &Signature, options: &EngineOptions) ->
     // What the user asked for is used or refused, never passed over.
     let insists = options.choice == EngineChoice::Ort
         || options.device == Device::Cuda
-        || options.library.is_some();
+        || candidates.iter().any(|candidate| candidate.named);
     match ort::load(&candidates) {
         Ok(loaded) => {
             let library = &loaded.library;
@@ -135,15 +135,16 @@ pub fn open(file: &ModelFile, signature: &Signature, options: &EngineOptions) ->
                 library.source
             );
             let engine = Box::new(ort::OnnxRuntime::open(file, signature, options, &loaded)?);
-            Ok(Opened { engine, notice: (!insists).then_some(notice) })
+            Ok(Opened { engine, notice: (options.choice == EngineChoice::Auto).then_some(notice) })
         }
         Err(error) if insists => Err(error),
         Err(error) => {
-            let reason = match candidates.is_empty() {
-                true => "ONNX Runtime, several times faster, is not installed".to_owned(),
-                false => error.to_string(),
+            let notice = match candidates.is_empty() {
+                true => "engine: tract, embedded. `evaluate setup` fetches ONNX Runtime, which is \
+                         faster"
+                    .to_owned(),
+                false => format!("engine: tract, embedded, since {error}"),
             };
-            let notice = format!("engine: tract, embedded ({reason}; `evaluate setup` fetches it)");
             open_tract(file, signature, options, Some(notice))
         }
     }

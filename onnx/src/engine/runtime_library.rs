@@ -47,16 +47,26 @@ pub struct RuntimeLibrary {
     pub path: PathBuf,
     /// Which rule found it.
     pub source: &'static str,
+    /// Whether the user named it: then it is used or refused, never passed over.
+    pub named: bool,
 }
 
 /// Every copy found, best first: the one named by the user, `ORT_DYLIB_PATH`, what `evaluate setup`
 /// fetched, Python's site-packages. A copy that the user named is the only candidate.
 pub fn candidates(named: Option<&Path>, device: Device) -> Vec<RuntimeLibrary> {
     if let Some(path) = named {
-        return vec![RuntimeLibrary { path: path.to_owned(), source: "named by --ort-library" }];
+        return vec![RuntimeLibrary {
+            path: path.to_owned(),
+            source: "named by --ort-library",
+            named: true,
+        }];
     }
     if let Some(path) = env::var_os("ORT_DYLIB_PATH").filter(|path| !path.is_empty()) {
-        return vec![RuntimeLibrary { path: path.into(), source: "named by ORT_DYLIB_PATH" }];
+        return vec![RuntimeLibrary {
+            path: path.into(),
+            source: "named by ORT_DYLIB_PATH",
+            named: true,
+        }];
     }
     let packages = match device {
         Device::Cpu => [&CPU, &GPU],
@@ -64,10 +74,17 @@ pub fn candidates(named: Option<&Path>, device: Device) -> Vec<RuntimeLibrary> {
     };
     let fetched = packages.iter().filter_map(|package| {
         let path = folder(package)?.join(library_name());
-        path.is_file().then_some(RuntimeLibrary { path, source: "fetched by evaluate setup" })
+        path.is_file().then_some(RuntimeLibrary {
+            path,
+            source: "fetched by evaluate setup",
+            named: false,
+        })
     });
-    let python =
-        python_library().map(|path| RuntimeLibrary { path, source: "from Python's site-packages" });
+    let python = python_library().map(|path| RuntimeLibrary {
+        path,
+        source: "from Python's site-packages",
+        named: false,
+    });
     fetched.chain(python).collect()
 }
 
