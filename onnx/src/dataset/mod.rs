@@ -51,12 +51,13 @@ impl Images {
     /// [`Error::Dataset`] names what was expected and found in a damaged or unknown file.
     pub fn open(path: &Path, labels: Option<&Path>) -> Result<Self> {
         let path = if path.is_dir() { path.join(cifar10::TEST_FILE) } else { path.to_owned() };
-        let mut images = match kind(&path)? {
+        let kind = kind(&path)?;
+        let mut images = match kind {
             Kind::Idx => idx::read(&path, labels),
             Kind::Npz => npz::read(&path),
             Kind::Cifar10 => cifar10::read(&path),
         }?;
-        if labels.is_some() && !matches!(kind(&path)?, Kind::Idx) {
+        if labels.is_some() && !matches!(kind, Kind::Idx) {
             return Err(Error::setting("labels", "are a file of their own for IDX data only"));
         }
         if images.is_empty() {

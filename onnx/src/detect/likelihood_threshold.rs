@@ -25,17 +25,8 @@ impl LikelihoodThreshold {
     /// # Errors
     /// [`Error::Setting`] where the rate is not in (0, 1), or too small for the number of scores.
     pub fn calibrate(calibration: &[Score], false_alarm_rate: f64) -> Result<Self> {
-        let field = || format!("false-alarm rate {false_alarm_rate}");
-        if !(false_alarm_rate > 0.0 && false_alarm_rate < 1.0) {
-            return Err(Error::setting(field(), "must lie strictly between 0 and 1"));
-        }
         let n = calibration.len();
-        let rank = (false_alarm_rate * (n + 1) as f64).floor() as usize;
-        if rank == 0 || rank > n {
-            let needed = (1.0 / false_alarm_rate).ceil() - 1.0;
-            let problem = format!("needs at least {needed} calibration images, there are {n}");
-            return Err(Error::setting(field(), problem));
-        }
+        let rank = Self::rank(n, false_alarm_rate)?;
         let usable = |score: &Score| match score.log_px.is_finite() {
             true => score.log_px,
             false => f64::NEG_INFINITY,
@@ -46,10 +37,32 @@ impl LikelihoodThreshold {
         if threshold == f64::NEG_INFINITY {
             let problem =
                 format!("cannot be kept: {rank} or more of {n} real images have no finite density");
-            return Err(Error::setting(field(), problem));
+            return Err(rate_error(false_alarm_rate, problem));
         }
         Ok(Self { threshold })
     }
+
+    /// The k of [`calibrate`](Self::calibrate) for n calibration inputs, which needs no score: a
+    /// rate that cannot be kept is refused before anything is computed.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] where the rate is not in (0, 1), or too small for n.
+    pub fn rank(n: usize, false_alarm_rate: f64) -> Result<usize> {
+        if !(false_alarm_rate > 0.0 && false_alarm_rate < 1.0) {
+            return Err(rate_error(false_alarm_rate, "must lie strictly between 0 and 1"));
+        }
+        let rank = (false_alarm_rate * (n + 1) as f64).floor() as usize;
+        if rank == 0 || rank > n {
+            let needed = (1.0 / false_alarm_rate).ceil() - 1.0;
+            let problem = format!("needs at least {needed} calibration images, there are {n}");
+            return Err(rate_error(false_alarm_rate, problem));
+        }
+        Ok(rank)
+    }
+}
+
+fn rate_error(false_alarm_rate: f64, problem: impl Into<String>) -> Error {
+    Error::setting(format!("false-alarm rate {false_alarm_rate}"), problem)
 }
 
 impl Detector for LikelihoodThreshold {

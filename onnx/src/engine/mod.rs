@@ -120,12 +120,14 @@ pub fn open(file: &ModelFile, signature: &Signature, options: &EngineOptions) ->
     if options.choice == EngineChoice::Tract {
         return open_tract(file, signature, options, None);
     }
-    let candidates = runtime_library::candidates(options.library.as_deref(), options.device);
+    let named = options.library.as_deref();
+    let mut candidates = runtime_library::candidates(named, options.device).peekable();
+    let nothing_found = candidates.peek().is_none();
     // What the user asked for is used or refused, never passed over.
     let insists = options.choice == EngineChoice::Ort
         || options.device == Device::Cuda
-        || candidates.iter().any(|candidate| candidate.named);
-    match ort::load(&candidates) {
+        || runtime_library::named(named).is_some();
+    match ort::load(candidates) {
         Ok(loaded) => {
             let library = &loaded.library;
             let notice = format!(
@@ -139,7 +141,7 @@ pub fn open(file: &ModelFile, signature: &Signature, options: &EngineOptions) ->
         }
         Err(error) if insists => Err(error),
         Err(error) => {
-            let notice = match candidates.is_empty() {
+            let notice = match nothing_found {
                 true => "engine: tract, embedded. `evaluate setup` fetches ONNX Runtime, which is \
                          faster"
                     .to_owned(),
@@ -181,8 +183,7 @@ pub fn list(library: Option<&Path>) -> Vec<Listed> {
         providers: vec!["cpu".to_owned()],
         found: "embedded in this program".to_owned(),
     };
-    let candidates = runtime_library::candidates(library, Device::Cpu);
-    let runtime = match ort::load(&candidates) {
+    let runtime = match ort::load(runtime_library::candidates(library, Device::Cpu)) {
         Ok(loaded) => Listed {
             name: "onnxruntime",
             version: Some(loaded.version),

@@ -38,10 +38,10 @@ pub(super) struct Loaded {
 }
 
 /// Loads the first usable one of `candidates`.
-pub(super) fn load(candidates: &[RuntimeLibrary]) -> Result<Loaded> {
+pub(super) fn load(mut candidates: impl Iterator<Item = RuntimeLibrary>) -> Result<Loaded> {
     let mut slot = LOADED.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     if let Some(loaded) = slot.as_ref() {
-        return match candidates.iter().any(|candidate| candidate.path == loaded.library.path) {
+        return match candidates.any(|candidate| candidate.path == loaded.library.path) {
             true => Ok(loaded.clone()),
             false => Err(unusable(format!(
                 "ONNX Runtime is loaded from {} already, and a process can load it once",
@@ -51,7 +51,7 @@ pub(super) fn load(candidates: &[RuntimeLibrary]) -> Result<Loaded> {
     }
     let mut reasons = Vec::new();
     for candidate in candidates {
-        match load_one(candidate) {
+        match load_one(&candidate) {
             Ok(loaded) => return Ok(slot.insert(loaded).clone()),
             Err(reason) => reasons.push(format!("{}: {reason}", candidate.path.display())),
         }

@@ -1,7 +1,7 @@
 //! Finding ONNX Runtime's shared library, and fetching it with the ordinary package client.
 
 use std::{
-    env, fs, io,
+    env, fs, io, iter,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -47,45 +47,38 @@ pub struct RuntimeLibrary {
     pub path: PathBuf,
     /// Which rule found it.
     pub source: &'static str,
-    /// Whether the user named it: then it is used or refused, never passed over.
-    pub named: bool,
 }
 
-/// Every copy found, best first: the one named by the user, `ORT_DYLIB_PATH`, what `evaluate setup`
-/// fetched, Python's site-packages. A copy that the user named is the only candidate.
-pub fn candidates(named: Option<&Path>, device: Device) -> Vec<RuntimeLibrary> {
-    if let Some(path) = named {
-        return vec![RuntimeLibrary {
-            path: path.to_owned(),
-            source: "named by --ort-library",
-            named: true,
-        }];
+/// The copy that the user named: by option, or by `ORT_DYLIB_PATH`.
+pub fn named(option: Option<&Path>) -> Option<RuntimeLibrary> {
+    if let Some(path) = option {
+        return Some(RuntimeLibrary { path: path.to_owned(), source: "named by --ort-library" });
     }
-    if let Some(path) = env::var_os("ORT_DYLIB_PATH").filter(|path| !path.is_empty()) {
-        return vec![RuntimeLibrary {
-            path: path.into(),
-            source: "named by ORT_DYLIB_PATH",
-            named: true,
-        }];
-    }
+    let path = env::var_os("ORT_DYLIB_PATH").filter(|path| !path.is_empty())?;
+    Some(RuntimeLibrary { path: path.into(), source: "named by ORT_DYLIB_PATH" })
+}
+
+/// Every copy found, best first: the one that the user named, which is the only candidate then;
+/// what `evaluate setup` fetched; Python's site-packages, which are asked only where the iterator
+/// gets there, since starting Python takes longer than all the rest.
+pub fn candidates(
+    option: Option<&Path>,
+    device: Device,
+) -> impl Iterator<Item = RuntimeLibrary> + use<> {
+    let named = named(option);
     let packages = match device {
         Device::Cpu => [&CPU, &GPU],
         Device::Cuda => [&GPU, &CPU],
     };
-    let fetched = packages.iter().filter_map(|package| {
+    let fetched = packages.into_iter().filter_map(|package| {
         let path = folder(package)?.join(library_name());
-        path.is_file().then_some(RuntimeLibrary {
-            path,
-            source: "fetched by evaluate setup",
-            named: false,
-        })
+        path.is_file().then_some(RuntimeLibrary { path, source: "fetched by evaluate setup" })
     });
-    let python = python_library().map(|path| RuntimeLibrary {
-        path,
-        source: "from Python's site-packages",
-        named: false,
-    });
-    fetched.chain(python).collect()
+    let python = iter::once_with(python_library)
+        .flatten()
+        .map(|path| RuntimeLibrary { path, source: "from Python's site-packages" });
+    let search = named.is_none().then(|| fetched.chain(python));
+    named.into_iter().chain(search.into_iter().flatten())
 }
 
 /// The error for a machine without the library.

@@ -74,6 +74,9 @@ pub fn run_model(
 
     refuse_equal_names(std::iter::once(&data).chain(&others))?;
 
+    let calibrates = calibration_split(suite, data.len());
+    check_threshold(suite.threshold, calibrates.iter().filter(|used| **used).count())?;
+
     let mut score = |images: &Images| {
         report(Event::Started { dataset: images.name.clone(), images: images.len() });
         let mut scored = |count| report(Event::Scored(count));
@@ -82,20 +85,15 @@ pub fn run_model(
     let scores = score(&data)?;
     let other_scores = others.iter().map(&mut score).collect::<Result<Vec<_>>>()?;
 
-    let calibrates = calibration_split(suite, scores.len());
-    let detector = detector(suite, &spec, &scores, &calibrates)?;
+    let (calibration, test): (Vec<Score>, Vec<Score>) =
+        scores.iter().cloned().partition(|score| calibrates[score.index]);
+    let detector = detector(suite.threshold, &spec, &calibration)?;
     let engine = checkpoint.engine().clone();
     let mut table =
         Table { spec: &spec, engine: &engine, seed: suite.seed, rows: vec![], samples: vec![] };
     table.likelihood(&data.name, &scores);
     table.accuracy(&data.name, &scores);
-    table.threshold(&data.name, &detector, calibrates.iter().filter(|used| **used).count());
-    let test: Vec<Score> = scores
-        .iter()
-        .zip(&calibrates)
-        .filter(|(_, used)| !**used)
-        .map(|(score, _)| score.clone())
-        .collect();
+    table.threshold(&data.name, &detector, calibration.len());
     table.accepted(&data.name, &detector, &test);
     table.samples(&data.name, &detector, &scores, |index| calibrates[index]);
     for (images, scores) in others.iter().zip(&other_scores) {
@@ -144,28 +142,26 @@ fn calibration_split(suite: &Suite, images: usize) -> Vec<bool> {
     (0..images as u64).map(|index| fitted && streams.get(index).random::<bool>()).collect()
 }
 
-fn detector(
-    suite: &Suite,
-    spec: &ModelSpec,
-    scores: &[Score],
-    calibrates: &[bool],
-) -> Result<LikelihoodThreshold> {
-    let fixed = |value: f64, threshold: f64| match value.is_finite() {
-        true => Ok(LikelihoodThreshold { threshold }),
-        false => Err(Error::setting(format!("threshold {value}"), "must be finite")),
-    };
-    match suite.threshold {
-        Threshold::Nats(nats) => fixed(nats, nats),
-        Threshold::BitsPerDim(bits) => fixed(bits, spec.nats(bits)),
-        Threshold::FalseAlarmRate(rate) => {
-            let calibration: Vec<Score> = scores
-                .iter()
-                .zip(calibrates)
-                .filter(|(_, used)| **used)
-                .map(|(score, _)| score.clone())
-                .collect();
-            LikelihoodThreshold::calibrate(&calibration, rate)
+/// Refuses a threshold that no scores could make valid, before any is computed.
+fn check_threshold(threshold: Threshold, calibration: usize) -> Result<()> {
+    match threshold {
+        Threshold::FalseAlarmRate(rate) => LikelihoodThreshold::rank(calibration, rate).map(|_| ()),
+        Threshold::Nats(value) | Threshold::BitsPerDim(value) if !value.is_finite() => {
+            Err(Error::setting(format!("threshold {value}"), "must be finite"))
         }
+        _ => Ok(()),
+    }
+}
+
+fn detector(
+    threshold: Threshold,
+    spec: &ModelSpec,
+    calibration: &[Score],
+) -> Result<LikelihoodThreshold> {
+    match threshold {
+        Threshold::Nats(threshold) => Ok(LikelihoodThreshold { threshold }),
+        Threshold::BitsPerDim(bits) => Ok(LikelihoodThreshold { threshold: spec.nats(bits) }),
+        Threshold::FalseAlarmRate(rate) => LikelihoodThreshold::calibrate(calibration, rate),
     }
 }
 
@@ -266,11 +262,11 @@ impl Table<'_> {
         scores: &[Score],
         calibrates: impl Fn(usize) -> bool,
     ) {
-        self.samples.extend(scores.iter().enumerate().map(|(place, score)| Sample {
+        self.samples.extend(scores.iter().map(|score| Sample {
             model: self.spec.name.clone(),
             dataset: dataset.to_owned(),
             index: score.index,
-            split: if calibrates(place) { "calibration" } else { "test" },
+            split: if calibrates(score.index) { "calibration" } else { "test" },
             label: score.label,
             predicted: score.predicted,
             confidence: score.confidence,
