@@ -5,7 +5,8 @@ mod render;
 mod report;
 
 use crate::output;
-use clap::Parser;
+use anyhow::Result;
+use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 
 /// Exit status when every condition is proved.
@@ -25,11 +26,27 @@ const USAGE: u8 = 2;
 /// than the shell's width to where q is certain of the wrong label, finds the point likelier than
 /// before, and p has not changed its mind.
 #[derive(Debug, Parser)]
-#[command(name = "counterexample", version, allow_negative_numbers = true, after_help = EXAMPLES)]
+#[command(
+    name = "counterexample",
+    version,
+    allow_negative_numbers = true,
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true,
+    after_help = EXAMPLES
+)]
 struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
     #[command(flatten)]
-    check: check::Args,
+    check: Option<check::Args>,
 }
+
+/// Everything beside the check of one choice of parameters.
+#[derive(Debug, Subcommand)]
+enum Command {}
+
+/// What a command printed and whether every claim it tested holds.
+type Outcome = (String, bool);
 
 const EXAMPLES: &str = "\
 Exit status: 0 every condition is proved, 1 one is not, 2 the question is wrong.
@@ -43,12 +60,21 @@ Examples:
 /// Runs the command on the arguments of this process.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    match check::run(&cli.check) {
+    match run(&cli) {
         Ok((text, all_proved)) => match output::print(&text) {
             Ok(()) => ExitCode::from(if all_proved { ALL_PROVED } else { NOT_PROVED }),
             Err(error) => usage_error(&error.into()),
         },
         Err(error) => usage_error(&error),
+    }
+}
+
+fn run(cli: &Cli) -> Result<Outcome> {
+    match (&cli.command, &cli.check) {
+        (Some(command), _) => match *command {},
+        (None, Some(check)) => check::run(check),
+        // clap requires --d where there is no subcommand.
+        (None, None) => unreachable!("--d is required"),
     }
 }
 
