@@ -10,9 +10,13 @@
 //! output.
 
 mod annulus;
+mod bernoulli;
 mod counterexample;
 mod divergence;
+mod enclosed;
+mod enclosure;
 mod error;
+mod exact;
 mod feasibility;
 pub mod log_space;
 mod monte_carlo;
@@ -20,6 +24,7 @@ mod posterior;
 mod precise;
 mod proportion;
 mod proposition;
+mod statement;
 mod stream;
 mod verdict;
 mod weight;
@@ -27,12 +32,16 @@ mod weight;
 pub use annulus::{Annulus, RadialDraw};
 pub use counterexample::{Class, CounterExample, Joint, Region, SUPPORT};
 pub use divergence::{Divergence, Slack};
+pub use enclosed::{Distribution, Enclosed, EnclosedWindow};
+pub use enclosure::Enclosure;
 pub use error::{Error, MAX_DIM};
+pub use exact::{Exact, ExactGoal, NotExact};
 pub use feasibility::{Goal, Window, feasible_lambda1, min_dim};
 pub use monte_carlo::{MonteCarlo, Sampler, simulate};
 pub use posterior::Posterior;
 pub use proportion::{Interval, Proportion};
 pub use proposition::{Condition, Proposition};
+pub use statement::Relation;
 pub use stream::Streams;
 pub use verdict::{CLOSED_FORM_ERROR, Verdict};
 pub use weight::{Lambda2, Weight};
