@@ -11,6 +11,7 @@
 
 mod annulus;
 mod counterexample;
+mod detector;
 mod divergence;
 mod error;
 mod feasibility;
@@ -26,6 +27,10 @@ mod weight;
 
 pub use annulus::{Annulus, RadialDraw};
 pub use counterexample::{Class, CounterExample, Joint, Region, SUPPORT};
+pub use detector::{
+    Detector, DetectorTally, OperatingPoint, SCORES, Score, ln_least_false_alarm,
+    simulate_detectors,
+};
 pub use divergence::{Divergence, Slack};
 pub use error::{Error, MAX_DIM};
 pub use feasibility::{Goal, Window, feasible_lambda1, min_dim};
