@@ -261,7 +261,7 @@ fn last(report: &Report) -> String {
         true => "The attack evades every one-sided threshold on a density",
         false => "A one-sided threshold on a density detects the attack",
     };
-    format!("{evaded}; detected by: {}.\n", detecting.join(", "))
+    format!("{evaded}.\nDetected by: {}.\n", detecting.join(", "))
 }
 
 fn region_table(report: &Report) -> Table {

@@ -156,6 +156,22 @@ fn simulation_confirms_every_operating_point() {
     }
 }
 
+/// At least half of the data, told from the masses of the classes.
+#[test]
+fn evaded_means_half_of_the_data() {
+    let mut evaded = 0;
+    for example in examples() {
+        for score in SCORES {
+            let detector = Detector::new(&example, score);
+            let cost = detector.cheapest_detection().false_alarm();
+            assert!((cost - 0.5).abs() > 1e-3, "an example too close to call: {cost}");
+            assert_eq!(detector.evaded(), cost > 0.5, "d = {}, {score:?}: {cost}", example.dim());
+            evaded += usize::from(detector.evaded() && score == Score::ClassRatio);
+        }
+    }
+    assert!(evaded > 0, "no example whose ball holds half of the data");
+}
+
 /// The area under the polygon through the operating points, whose corners are ties.
 #[test]
 fn auroc_is_the_area_under_the_operating_points() {
