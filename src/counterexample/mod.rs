@@ -54,7 +54,8 @@ enum Command {
     /// costs is the clean data that are rejected along with the ball: of all data the ball holds
     /// (lambda1 + lambda2) / 2, the shell (1 - lambda1) / 2 and the outer annulus (1 - lambda2) / 2.
     /// The attack evades a detector that would have to reject at least half of the data, which is
-    /// what item 5 of Proposition 1 says of thresholds on the density.
+    /// what item 5 of Proposition 1 says of thresholds on the density. It is not true of detectors
+    /// that also reject what is too dense, or what q is less than certain of.
     Detectors(detectors::Args),
     /// What the likelihood objective pays for the label, beside what it pays for the image
     ///

@@ -1,4 +1,9 @@
 //! What notices the attack: thresholds on scores of x, with their exact error probabilities.
+//!
+//! The paper calls the attack undetectable because the likelihood only increases. That is true of
+//! one-sided thresholds on a density, and of nothing else: a detector that also rejects what is too
+//! likely, or what the model is less than certain of, detects every attack and pays with the mass
+//! of the unit ball, which the conditions of Proposition 1 themselves keep small.
 
 mod score;
 mod simulation;
