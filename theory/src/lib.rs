@@ -12,6 +12,7 @@
 mod annulus;
 mod bernoulli;
 mod counterexample;
+mod detector;
 mod divergence;
 mod enclosed;
 mod enclosure;
@@ -20,6 +21,7 @@ mod exact;
 mod feasibility;
 pub mod log_space;
 mod monte_carlo;
+mod objective;
 mod posterior;
 mod precise;
 mod proportion;
@@ -31,6 +33,10 @@ mod weight;
 
 pub use annulus::{Annulus, RadialDraw};
 pub use counterexample::{Class, CounterExample, Joint, Region, SUPPORT};
+pub use detector::{
+    Detector, DetectorTally, OperatingPoint, SCORES, Score, ln_least_false_alarm,
+    simulate_detectors,
+};
 pub use divergence::{Divergence, Slack};
 pub use enclosed::{Distribution, Enclosed, EnclosedWindow};
 pub use enclosure::Enclosure;
@@ -38,6 +44,7 @@ pub use error::{Error, MAX_DIM};
 pub use exact::{Exact, ExactGoal, NotExact};
 pub use feasibility::{Goal, Window, feasible_lambda1, min_dim};
 pub use monte_carlo::{MonteCarlo, Sampler, simulate};
+pub use objective::{Decomposition, Information, Objective};
 pub use posterior::Posterior;
 pub use proportion::{Interval, Proportion};
 pub use proposition::{Condition, Proposition};
