@@ -11,6 +11,7 @@
 
 mod annulus;
 mod bernoulli;
+mod certificate;
 mod counterexample;
 mod detector;
 mod divergence;
@@ -32,6 +33,9 @@ mod verdict;
 mod weight;
 
 pub use annulus::{Annulus, RadialDraw};
+pub use certificate::{
+    Bounds, Certificate, CertificateError, Entry, Kind, Parameters, Question, RULES, Rejection,
+};
 pub use counterexample::{Class, CounterExample, Joint, Region, SUPPORT};
 pub use detector::{
     Detector, DetectorTally, OperatingPoint, SCORES, Score, ln_least_false_alarm,
