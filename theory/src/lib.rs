@@ -10,6 +10,7 @@
 //! output.
 
 mod annulus;
+mod concentration;
 mod counterexample;
 mod divergence;
 mod error;
@@ -21,10 +22,12 @@ mod precise;
 mod proportion;
 mod proposition;
 mod stream;
+mod variation;
 mod verdict;
 mod weight;
 
 pub use annulus::{Annulus, RadialDraw};
+pub use concentration::Concentration;
 pub use counterexample::{Class, CounterExample, Joint, Region, SUPPORT};
 pub use divergence::{Divergence, Slack};
 pub use error::{Error, MAX_DIM};
@@ -34,5 +37,6 @@ pub use posterior::Posterior;
 pub use proportion::{Interval, Proportion};
 pub use proposition::{Condition, Proposition};
 pub use stream::Streams;
+pub use variation::{SUPPORT_RADIUS, Variation, least_variation};
 pub use verdict::{CLOSED_FORM_ERROR, Verdict};
 pub use weight::{Lambda2, Weight};
