@@ -11,9 +11,9 @@ use undetected_theory::{
     feasible_lambda1, simulate,
 };
 
-const DEFAULT_SHELL: f64 = 0.1;
-const DEFAULT_KL_EPSILON: f64 = 0.01;
-const DEFAULT_DELTA: f64 = 0.01;
+pub(super) const DEFAULT_SHELL: f64 = 0.1;
+pub(super) const DEFAULT_KL_EPSILON: f64 = 0.01;
+pub(super) const DEFAULT_DELTA: f64 = 0.01;
 
 /// Parameters of the counter-example and of its simulation.
 #[derive(Debug, clap::Args)]
@@ -114,7 +114,11 @@ fn example(args: &Args, goal: &Goal) -> Result<CounterExample, Error> {
     CounterExample::new(args.d, args.shell, lambda1, lambda2)
 }
 
-fn on_threads<T: Send>(threads: Option<u16>, work: impl FnOnce() -> T + Send) -> Result<T> {
+/// Runs on this many threads, or on one per core.
+pub(super) fn on_threads<T: Send>(
+    threads: Option<u16>,
+    work: impl FnOnce() -> T + Send,
+) -> Result<T> {
     let threads = threads.map_or(0, usize::from); // 0: one per core
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
     Ok(pool.context("cannot start the threads")?.install(work))

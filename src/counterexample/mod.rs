@@ -3,6 +3,7 @@
 mod check;
 mod render;
 mod report;
+mod sweep;
 
 use crate::output;
 use anyhow::Result;
@@ -43,7 +44,10 @@ struct Cli {
 
 /// Everything beside the check of one choice of parameters.
 #[derive(Debug, Subcommand)]
-enum Command {}
+enum Command {
+    /// Check it over a range of dimensions: tables, CSV that can be continued, and a figure
+    Sweep(sweep::Args),
+}
 
 /// What a command printed and whether every claim it tested holds.
 type Outcome = (String, bool);
@@ -55,7 +59,8 @@ Examples:
   counterexample --d 500                     the defaults, in dimension 500
   counterexample --d 1000000 --format json   the same in a million dimensions, for a program
   counterexample --d 500 --lambda1 0.02      a weight of your own; conditions it breaks are refuted
-  counterexample --d 500 --sampler vector    the attack on actual coordinates (slower)";
+  counterexample --d 500 --sampler vector    the attack on actual coordinates (slower)
+  counterexample sweep --dims 10..100000     from dimension to dimension; see sweep --help";
 
 /// Runs the command on the arguments of this process.
 pub fn main() -> ExitCode {
@@ -71,7 +76,7 @@ pub fn main() -> ExitCode {
 
 fn run(cli: &Cli) -> Result<Outcome> {
     match (&cli.command, &cli.check) {
-        (Some(command), _) => match *command {},
+        (Some(Command::Sweep(args)), _) => sweep::run(args),
         (None, Some(check)) => check::run(check),
         // clap requires --d where there is no subcommand.
         (None, None) => unreachable!("--d is required"),

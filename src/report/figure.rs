@@ -358,9 +358,15 @@ mod tests {
     #[test]
     fn axes_reach_beyond_the_range_of_f64() {
         let svg = figure().svg();
-        for part in
-            ["10⁻⁴⁰⁰", "10⁻³⁹⁹", "10²", "limit", "stroke-dasharray=\"8 4\"", "p &lt; q &amp; more"]
-        {
+        for part in [
+            "10⁻⁴⁰⁰",
+            "10⁻³⁹⁹",
+            "10²",
+            "limit",
+            "stroke-dasharray=\"8 4\"",
+            "clip-path",
+            "p &lt; q &amp; more",
+        ] {
             assert!(svg.contains(part), "{part} is missing:\n{svg}");
         }
         assert!(!svg.contains("NaN") && !svg.contains("inf"));
