@@ -6,6 +6,7 @@
 pub mod counterexample;
 pub mod evaluate;
 pub mod output;
+pub mod report;
 
 pub use undetected_onnx as onnx;
 pub use undetected_theory as theory;

@@ -11,9 +11,9 @@ use undetected_theory::{
     feasible_lambda1, simulate,
 };
 
-const DEFAULT_SHELL: f64 = 0.1;
-const DEFAULT_KL_EPSILON: f64 = 0.01;
-const DEFAULT_DELTA: f64 = 0.01;
+pub(super) const DEFAULT_SHELL: f64 = 0.1;
+pub(super) const DEFAULT_KL_EPSILON: f64 = 0.01;
+pub(super) const DEFAULT_DELTA: f64 = 0.01;
 
 /// Parameters of the counter-example.
 #[derive(Debug, clap::Args)]

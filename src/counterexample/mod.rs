@@ -5,6 +5,7 @@ mod detectors;
 mod objective;
 mod render;
 mod report;
+mod sweep;
 
 use crate::output;
 use anyhow::Result;
@@ -64,6 +65,8 @@ enum Command {
     /// Section 4.2 asks by how much the correct label must lead to have probability 1 - delta. The
     /// defaults are the paper's CIFAR10 (table 1, split prior).
     Objective(objective::Args),
+    /// Check it over a range of dimensions: tables, CSV that can be continued, and a figure
+    Sweep(sweep::Args),
 }
 
 /// What a command printed and whether every claim it tested holds.
@@ -76,7 +79,8 @@ Examples:
   counterexample --d 500                     the defaults, in dimension 500
   counterexample --d 1000000 --format json   the same in a million dimensions, for a program
   counterexample --d 500 --lambda1 0.02      a weight of your own; conditions it breaks are refuted
-  counterexample --d 500 --sampler vector    the attack on actual coordinates (slower)";
+  counterexample --d 500 --sampler vector    the attack on actual coordinates (slower)
+  counterexample sweep --dims 10..100000     from dimension to dimension; see sweep --help";
 
 /// Runs the command on the arguments of this process.
 pub fn main() -> ExitCode {
@@ -94,6 +98,7 @@ fn run(cli: &Cli) -> Result<Outcome> {
     match (&cli.command, &cli.check) {
         (Some(Command::Detectors(args)), _) => detectors::run(args),
         (Some(Command::Objective(args)), _) => objective::run(args),
+        (Some(Command::Sweep(args)), _) => sweep::run(args),
         (None, Some(check)) => check::run(check),
         // clap requires --d where there is no subcommand.
         (None, None) => unreachable!("--d is required"),

@@ -22,7 +22,14 @@ pub fn csv_of<T: Serialize>(rows: &[T]) -> anyhow::Result<String> {
 /// # Errors
 /// Where the folder cannot be written, naming the file.
 pub fn write_csv<T: Serialize>(path: &Path, rows: &[T]) -> anyhow::Result<()> {
-    let text = csv_of(rows)?;
+    write_text(path, &csv_of(rows)?)
+}
+
+/// Writes a text, in one step as well.
+///
+/// # Errors
+/// Where the folder cannot be written, naming the file.
+pub fn write_text(path: &Path, text: &str) -> anyhow::Result<()> {
     let write = || -> std::io::Result<()> {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
         let mut file = tempfile::NamedTempFile::new_in(folder.unwrap_or(Path::new(".")))?;

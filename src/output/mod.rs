@@ -1,10 +1,12 @@
 //! How results are shown: one look for every table, full precision for files.
 
 mod files;
+mod journal;
 mod progress;
 
-pub use files::{csv_of, write_csv};
-pub use progress::{progress_bar, spinner, warn};
+pub use files::{csv_of, write_csv, write_text};
+pub use journal::Journal;
+pub use progress::{dimension_bar, progress_bar, spinner, warn};
 
 use clap::ValueEnum;
 use comfy_table::{Cell, CellAlignment, ContentArrangement, LineStyle, Table, TableStyle};
@@ -59,13 +61,25 @@ pub fn section(title: &str, table: &Table) -> String {
 /// assert_eq!(number(4.5e-21), "4.5e-21");
 /// ```
 pub fn number(x: f64) -> String {
-    let scientific = format!("{x:.5e}");
+    significant(x, 6)
+}
+
+/// As many significant digits as a narrow column has room for, without trailing zeros.
+///
+/// ```
+/// # use undetected::output::significant;
+/// assert_eq!(significant(1.0 / 3.0, 3), "0.333");
+/// assert_eq!(significant(4.56e-21, 2), "4.6e-21");
+/// ```
+pub fn significant(x: f64, digits: u8) -> String {
+    let digits = i32::from(digits);
+    let scientific = format!("{x:.*e}", (digits - 1) as usize);
     let (mantissa, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
     let exponent: i32 = exponent.parse().unwrap_or(0);
     if !(-4..7).contains(&exponent) {
         return format!("{}e{exponent}", without_trailing_zeros(mantissa));
     }
-    let decimals = (5 - exponent).max(0) as usize;
+    let decimals = (digits - 1 - exponent).max(0) as usize;
     without_trailing_zeros(&format!("{x:.decimals$}")).to_string()
 }
 

@@ -11,8 +11,16 @@ pub fn warn(line: &str) {
 
 /// A bar over `images` images, with rate and time left.
 pub fn progress_bar(title: &str, images: usize) -> ProgressBar {
-    let style = "{msg:20} {wide_bar} {pos}/{len} images  {per_sec}  {eta} left";
-    let bar = ProgressBar::new(images as u64);
+    bar(title, images, "{msg:20} {wide_bar} {pos}/{len} images  {per_sec}  {eta} left")
+}
+
+/// A bar over `dims` dimensions, with the time left.
+pub fn dimension_bar(title: &str, dims: usize) -> ProgressBar {
+    bar(title, dims, "{msg:20} {wide_bar} {pos}/{len} dimensions  {eta} left")
+}
+
+fn bar(title: &str, length: usize, style: &str) -> ProgressBar {
+    let bar = ProgressBar::new(length as u64);
     bar.set_style(ProgressStyle::with_template(style).expect("a constant template"));
     bar.set_message(title.to_owned());
     bar

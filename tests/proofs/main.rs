@@ -2,6 +2,8 @@
 //! conclusion is an assertion, and beside it a hypothesis is dropped and a violation is found.
 
 mod detectors;
+mod item6;
+mod item7;
 mod lemma1;
 mod lemma2;
 mod lemma3;

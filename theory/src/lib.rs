@@ -11,7 +11,8 @@
 
 mod annulus;
 mod bernoulli;
-mod certificate;
+pub mod certificate;
+mod concentration;
 mod counterexample;
 mod detector;
 mod divergence;
@@ -29,13 +30,13 @@ mod proportion;
 mod proposition;
 mod statement;
 mod stream;
+mod variation;
 mod verdict;
 mod weight;
 
 pub use annulus::{Annulus, RadialDraw};
-pub use certificate::{
-    Bounds, Certificate, CertificateError, Entry, Kind, Parameters, Question, RULES, Rejection,
-};
+pub use certificate::Certificate;
+pub use concentration::Concentration;
 pub use counterexample::{Class, CounterExample, Joint, Region, SUPPORT};
 pub use detector::{
     Detector, DetectorTally, OperatingPoint, SCORES, Score, ln_least_false_alarm,
@@ -54,5 +55,6 @@ pub use proportion::{Interval, Proportion};
 pub use proposition::{Condition, Proposition};
 pub use statement::Relation;
 pub use stream::Streams;
+pub use variation::{SUPPORT_RADIUS, Variation, least_variation};
 pub use verdict::{CLOSED_FORM_ERROR, Verdict};
 pub use weight::{Lambda2, Weight};

@@ -1,0 +1,404 @@
+//! Panels of curves over a common axis, as one self-contained SVG.
+
+use kuva::backend::svg::SvgBackend;
+use kuva::plot::line::LineStyle;
+use kuva::plot::{BandPlot, LegendEntry, LegendPosition, LegendShape, LinePlot, ScatterPlot};
+use kuva::render::annotations::ReferenceLine;
+use kuva::render::figure::{Figure as Grid, FigureLegendPosition};
+use kuva::render::layout::{Layout, TickFormat};
+use kuva::render::plots::Plot;
+use std::sync::Arc;
+
+/// Panels beside each other.
+const COLUMNS: usize = 2;
+/// Size of a panel in pixels. Printed at a text width of 17 cm, the smallest letters are 6 points.
+const PANEL: (f64, f64) = (490.0, 340.0);
+/// Left and right of each panel, alike for all, so that their axes are above one another.
+const MARGINS: (f64, f64) = (72.0, 20.0);
+/// More decades than this are not labelled one by one.
+const MOST_DECADE_TICKS: f64 = 9.0;
+const TEXT: u32 = 13;
+/// Ticks and legends; the plotting library measures the shared legend at this size.
+const SMALL_TEXT: u32 = 12;
+const TITLE: u32 = 15;
+const CURVE_WIDTH: f64 = 2.0;
+const MARK_RADIUS: f64 = 3.0;
+const RULE_COLOUR: &str = "#444444";
+
+/// Okabe and Ito's colours, which all kinds of colour vision tell apart, darkest first.
+const COLOURS: [&str; 5] = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000"];
+/// From dark to light at even steps of lightness, so that a family reads in grey as well.
+const FAMILY: [(f64, f64, f64); 4] =
+    [(68.0, 1.0, 84.0), (49.0, 104.0, 142.0), (53.0, 183.0, 121.0), (214.0, 186.0, 22.0)];
+
+/// The colour of the curve at `index` of a panel.
+pub fn colour(index: usize) -> String {
+    COLOURS[index % COLOURS.len()].to_string()
+}
+
+/// Colours for the members of a family that is in order.
+pub fn family_colours(count: usize) -> Vec<String> {
+    (0..count)
+        .map(|i| {
+            let at = 3.0 * i as f64 / (count.max(2) - 1) as f64;
+            let below = (at as usize).min(2);
+            let mix = |a: f64, b: f64| (a + (b - a) * (at - below as f64)).round() as u8;
+            let (a, b) = (FAMILY[below], FAMILY[below + 1]);
+            format!("#{:02X}{:02X}{:02X}", mix(a.0, b.0), mix(a.1, b.1), mix(a.2, b.2))
+        })
+        .collect()
+}
+
+/// How a curve is drawn, so that nothing depends on colour alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dash {
+    /// An unbroken line.
+    Solid,
+    /// Dashes.
+    Dashed,
+    /// Dots.
+    Dotted,
+    /// Dashes and dots in turn.
+    DashDotted,
+}
+
+impl Dash {
+    fn pattern(self) -> Option<&'static str> {
+        match self {
+            Dash::Solid => None,
+            Dash::Dashed => Some("8 4"),
+            Dash::Dotted => Some("2 3"),
+            Dash::DashDotted => Some("9 3 2 3"),
+        }
+    }
+}
+
+/// One axis: what it shows, in which unit, its ends, and the distance of its ticks.
+///
+/// On a logarithmic axis everything is given by its logarithm to base 10, so that numbers beyond
+/// the range of f64 have a place as well.
+#[derive(Debug, Clone)]
+pub struct Axis {
+    /// Quantity and unit.
+    pub label: String,
+    /// Lower end.
+    pub low: f64,
+    /// Upper end.
+    pub high: f64,
+    /// From one tick to the next, starting at the lower end.
+    pub step: f64,
+    /// Whether the axis is logarithmic.
+    pub is_log: bool,
+}
+
+impl Axis {
+    /// A logarithmic axis over the whole powers of ten around these logarithms to base 10.
+    pub fn decades(label: &str, log10s: impl IntoIterator<Item = f64>) -> Axis {
+        let ends = |(low, high): (f64, f64), x: f64| (low.min(x), high.max(x));
+        let (low, high) = log10s.into_iter().fold((f64::INFINITY, f64::NEG_INFINITY), ends);
+        let (low, high) = (low.floor(), high.ceil().max(low.floor() + 1.0));
+        let step = ((high - low) / MOST_DECADE_TICKS).ceil();
+        Axis { label: label.to_string(), low, high, step, is_log: true }
+    }
+
+    /// An axis with as many steps of this size as fit between its ends.
+    pub fn linear(label: &str, low: f64, high: f64, step: f64) -> Axis {
+        Axis { label: label.to_string(), low, high, step, is_log: false }
+    }
+}
+
+/// Values over the common axis, which leave the panel where they leave its range.
+#[derive(Debug, Clone)]
+pub struct Curve {
+    /// Places and values, joined by straight lines.
+    pub points: Vec<(f64, f64)>,
+    /// As #RRGGBB.
+    pub colour: String,
+    /// How it is drawn.
+    pub dash: Dash,
+}
+
+/// Dots at single values.
+#[derive(Debug, Clone)]
+pub struct Marks {
+    /// Places and values.
+    pub points: Vec<(f64, f64)>,
+    /// As #RRGGBB.
+    pub colour: String,
+}
+
+/// An area between two values at each place, for intervals and regions.
+#[derive(Debug, Clone)]
+pub struct Band {
+    /// Place, lower and upper end.
+    pub ends: Vec<(f64, f64, f64)>,
+    /// As #RRGGBB.
+    pub colour: String,
+    /// From 0 to 1.
+    pub opacity: f64,
+}
+
+/// A line across the panel.
+#[derive(Debug, Clone)]
+pub enum Rule {
+    /// At this place of the common axis, with a label and a colour.
+    At(f64, String, String),
+    /// At this value, with a label.
+    Level(f64, String),
+}
+
+/// An entry of a legend.
+#[derive(Debug, Clone)]
+pub struct Key {
+    /// What it stands for.
+    pub label: String,
+    /// As #RRGGBB.
+    pub colour: String,
+    /// How its curve is drawn; none for an area.
+    pub dash: Option<Dash>,
+}
+
+/// Curves that share both axes.
+#[derive(Debug, Clone)]
+pub struct Panel {
+    /// What is seen.
+    pub title: String,
+    /// The axis of the values.
+    pub y: Axis,
+    /// Drawn above the bands.
+    pub curves: Vec<Curve>,
+    /// Drawn on the curves.
+    pub marks: Vec<Marks>,
+    /// Drawn first.
+    pub bands: Vec<Band>,
+    /// Drawn across.
+    pub rules: Vec<Rule>,
+    /// The legend, below the panel.
+    pub keys: Vec<Key>,
+}
+
+/// Panels over a common axis.
+#[derive(Debug, Clone)]
+pub struct Figure {
+    /// What holds for every panel.
+    pub title: String,
+    /// The axis that all panels share.
+    pub x: Axis,
+    /// Row by row.
+    pub panels: Vec<Panel>,
+    /// Legend of what all panels share, the members of a family; empty where there are none.
+    pub keys: Vec<Key>,
+}
+
+impl Figure {
+    /// The figure as SVG. It names a generic font and refers to no other file.
+    pub fn svg(&self) -> String {
+        let rows = self.panels.len().div_ceil(COLUMNS);
+        let layouts = self.panels.iter().map(|panel| panel.layout(&self.x)).collect();
+        let plots = self.panels.iter().map(Panel::plots).collect();
+        let grid = Grid::new(rows, COLUMNS)
+            .with_title(&self.title)
+            .with_title_size(TITLE + 3)
+            .with_cell_size(PANEL.0, PANEL.1)
+            .with_plots(plots)
+            .with_layouts(layouts);
+        let grid = if self.keys.is_empty() {
+            grid
+        } else {
+            grid.with_shared_legend_position(FigureLegendPosition::BottomCenter)
+                .with_shared_legend_entries(self.keys.iter().map(Key::entry).collect())
+                .with_keep_panel_legends()
+        };
+        SvgBackend.render_scene(&grid.render())
+    }
+}
+
+impl Panel {
+    fn plots(&self) -> Vec<Plot> {
+        // A panel without anything would lose its axes.
+        let nothing = LinePlot::new().into();
+        let bands = self.bands.iter().map(Band::plot);
+        let curves = self.curves.iter().map(Curve::plot);
+        let marks = self.marks.iter().map(Marks::plot);
+        std::iter::once(nothing).chain(bands).chain(curves).chain(marks).collect()
+    }
+
+    fn layout(&self, x: &Axis) -> Layout {
+        let mut layout = Layout::new((x.low, x.high), (self.y.low, self.y.high))
+            .with_title(&self.title)
+            .with_title_size(TITLE)
+            .with_x_label(&x.label)
+            .with_y_label(&self.y.label)
+            .with_label_size(TEXT)
+            .with_tick_size(SMALL_TEXT)
+            .with_body_size(SMALL_TEXT)
+            .with_x_axis_min(x.low)
+            .with_x_axis_max(x.high)
+            .with_x_tick_step(x.step)
+            .with_y_axis_min(self.y.low)
+            .with_y_axis_max(self.y.high)
+            .with_y_tick_step(self.y.step)
+            .with_clamp_axis()
+            .with_force_margins(MARGINS.0, MARGINS.1)
+            .with_legend_entries(self.keys.iter().map(Key::entry).collect())
+            .with_legend_position(LegendPosition::OutsideBottomColumns)
+            .with_legend_box(false);
+        if x.is_log {
+            layout = layout.with_x_tick_format(powers_of_ten());
+        }
+        if self.y.is_log {
+            layout = layout.with_y_tick_format(powers_of_ten());
+        }
+        self.rules.iter().fold(layout, |layout, rule| layout.with_reference_line(rule.line()))
+    }
+}
+
+impl Curve {
+    fn plot(&self) -> Plot {
+        let style = self
+            .dash
+            .pattern()
+            .map_or(LineStyle::Solid, |dash| LineStyle::Custom(dash.to_string()));
+        LinePlot::new()
+            .with_data(self.points.iter().copied())
+            .with_color(&self.colour)
+            .with_stroke_width(CURVE_WIDTH)
+            .with_line_style(style)
+            .into()
+    }
+}
+
+impl Marks {
+    fn plot(&self) -> Plot {
+        ScatterPlot::new()
+            .with_data(self.points.iter().copied())
+            .with_color(&self.colour)
+            .with_size(MARK_RADIUS)
+            .into()
+    }
+}
+
+impl Band {
+    fn plot(&self) -> Plot {
+        let column = |pick: fn(&(f64, f64, f64)) -> f64| self.ends.iter().map(pick).collect();
+        let [x, low, high]: [Vec<f64>; 3] =
+            [column(|ends| ends.0), column(|ends| ends.1), column(|ends| ends.2)];
+        let band = BandPlot::new(x, low, high);
+        band.with_color(&self.colour).with_opacity(self.opacity).into()
+    }
+}
+
+impl Rule {
+    fn line(&self) -> ReferenceLine {
+        match self {
+            Rule::At(x, label, colour) => {
+                ReferenceLine::vertical(*x).with_label(label).with_color(colour)
+            }
+            Rule::Level(y, label) => {
+                ReferenceLine::horizontal(*y).with_label(label).with_color(RULE_COLOUR)
+            }
+        }
+    }
+}
+
+impl Key {
+    fn entry(&self) -> LegendEntry {
+        LegendEntry {
+            label: self.label.clone(),
+            color: self.colour.clone(),
+            shape: if self.dash.is_some() { LegendShape::Line } else { LegendShape::Rect },
+            dasharray: self.dash.and_then(Dash::pattern).map(str::to_string),
+        }
+    }
+}
+
+/// Labels ticks, which are whole exponents, as powers of ten.
+///
+/// The logarithmic axes of the plotting library end at 1e-10; these are linear in the exponent.
+fn powers_of_ten() -> TickFormat {
+    TickFormat::Custom(Arc::new(|exponent: f64| {
+        let raised = format!("{exponent:.0}").chars().map(superscript).collect::<String>();
+        format!("10{raised}")
+    }))
+}
+
+fn superscript(digit: char) -> char {
+    match digit {
+        '-' => '⁻',
+        '1' => '¹',
+        '2' => '²',
+        '3' => '³',
+        digit => char::from_u32('⁰' as u32 + digit as u32 - '0' as u32).unwrap_or(digit),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn figure() -> Figure {
+        let curve =
+            |dash| Curve { points: vec![(1.0, -400.0), (2.0, -399.5)], colour: colour(0), dash };
+        Figure {
+            title: "p < q & more".to_string(),
+            x: Axis::decades("d", [1.0, 2.0]),
+            panels: vec![Panel {
+                title: "one".to_string(),
+                y: Axis::decades("value", [-400.0, -399.5]),
+                curves: vec![curve(Dash::Solid), curve(Dash::Dashed)],
+                marks: Vec::new(),
+                bands: Vec::new(),
+                rules: vec![Rule::Level(-399.25, "limit".to_string())],
+                keys: Vec::new(),
+            }],
+            keys: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn axes_reach_beyond_the_range_of_f64() {
+        let svg = figure().svg();
+        for part in [
+            "10⁻⁴⁰⁰",
+            "10⁻³⁹⁹",
+            "10²",
+            "limit",
+            "stroke-dasharray=\"8 4\"",
+            "clip-path",
+            "p &lt; q &amp; more",
+        ] {
+            assert!(svg.contains(part), "{part} is missing:\n{svg}");
+        }
+        assert!(!svg.contains("NaN") && !svg.contains("inf"));
+    }
+
+    #[test]
+    fn a_panel_without_data_keeps_its_axes() {
+        let mut figure = figure();
+        figure.panels[0].curves.clear();
+        figure.panels[0].rules.clear();
+        assert!(figure.svg().contains("10⁻⁴⁰⁰"));
+    }
+
+    #[test]
+    fn decades_are_whole_and_labelled_sparsely() {
+        let axis = Axis::decades("", [-11.5, 0.2]);
+        assert_eq!((axis.low, axis.high, axis.step), (-12.0, 1.0, 2.0));
+        let axis = Axis::decades("", [3.0]);
+        assert_eq!((axis.low, axis.high, axis.step), (3.0, 4.0, 1.0));
+    }
+
+    /// Lightness as the eye sees it grows along a family, so that it reads in grey.
+    #[test]
+    fn families_grow_lighter() {
+        let lightness = |colour: &String| {
+            let channel = |i| f64::from(u8::from_str_radix(&colour[i..i + 2], 16).unwrap());
+            0.2126 * channel(1) + 0.7152 * channel(3) + 0.0722 * channel(5)
+        };
+        for count in 1..9 {
+            let family = family_colours(count);
+            assert_eq!(family.len(), count);
+            assert!(family.iter().map(lightness).is_sorted_by(|a, b| a < b), "{family:?}");
+        }
+    }
+}
