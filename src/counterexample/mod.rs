@@ -1,10 +1,12 @@
 //! The `counterexample` command: the paper's counter-example, checked for chosen parameters.
 
+mod certify;
 mod check;
 mod detectors;
 mod objective;
 mod render;
 mod report;
+mod solve;
 mod sweep;
 
 use crate::output;
@@ -67,6 +69,18 @@ enum Command {
     Objective(objective::Args),
     /// Check it over a range of dimensions: tables, CSV that can be continued, and a figure
     Sweep(sweep::Args),
+    /// Find the smallest dimension in which it works
+    ///
+    /// Some weight lambda1 meets every condition exactly if the window of lambda1 is open, and from
+    /// the first dimension on in which it is, it stays open. Both are decided by enclosures.
+    Solve(solve::Args),
+    /// Write a certificate of every condition, for others to check
+    ///
+    /// A certificate states exact parameters, both sides of every condition of Proposition 1 and of
+    /// Lemmas 2 and 3 between decimals that are certain, and the verdicts.
+    Certify(certify::Args),
+    /// Check a certificate in other arithmetic than made it
+    Verify(certify::VerifyArgs),
 }
 
 /// What a command printed and whether every claim it tested holds.
@@ -99,6 +113,9 @@ fn run(cli: &Cli) -> Result<Outcome> {
         (Some(Command::Detectors(args)), _) => detectors::run(args),
         (Some(Command::Objective(args)), _) => objective::run(args),
         (Some(Command::Sweep(args)), _) => sweep::run(args),
+        (Some(Command::Solve(args)), _) => solve::run(args),
+        (Some(Command::Certify(args)), _) => certify::run(args),
+        (Some(Command::Verify(args)), _) => certify::verify(args),
         (None, Some(check)) => check::run(check),
         // clap requires --d where there is no subcommand.
         (None, None) => unreachable!("--d is required"),

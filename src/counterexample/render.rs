@@ -72,7 +72,7 @@ fn conditions(report: &Report) -> Table {
     table
 }
 
-fn verdict(verdict: Verdict) -> Cell {
+pub fn verdict(verdict: Verdict) -> Cell {
     let color = match verdict {
         Verdict::Proved => Color::Green,
         Verdict::Refuted => Color::Red,

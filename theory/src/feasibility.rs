@@ -1,11 +1,15 @@
 //! Which lambda1 meets every condition of Proposition 1, and from which dimension on there is one.
 
-use crate::enclosed::EnclosedWindow;
+use crate::enclosed::{EnclosedWindow, decide};
+use crate::enclosure::Enclosure;
 use crate::error::{Error, require, require_dim, require_shell};
 use crate::exact::{Exact, ExactGoal};
 use crate::log_space::{ln_1m_exp, ln_odds};
 use crate::verdict::Verdict;
 use crate::weight::Weight;
+use num_bigint::BigInt;
+use num_rational::BigRational;
+use num_traits::One;
 use std::f64::consts::LN_2;
 
 /// Dimensions above this one are not searched: f64 counts no further in steps of 1.
@@ -145,6 +149,48 @@ pub(crate) fn exact_min_dim(shell: &Exact, goal: &ExactGoal) -> Option<u64> {
         Some(dim) if is_open(dim) && (dim == 1 || !is_open(dim - 1)) => Some(dim),
         _ => first(is_open),
     }
+}
+
+/// The smallest dimension in which some lambda1, with its matched lambda2, meets every condition
+/// with the divergences themselves instead of the lemmas' bounds; none for delta >= 1/2.
+///
+/// With c = ((1 - delta) / delta)^2 and v = (1 + shell)^-d, lambda1 must exceed c v for q to be sure
+/// enough of the wrong label. Both divergences increase with lambda1 from v on, so some lambda1
+/// works exactly if they are below the limit at c v itself, and c v < 1/3. Along lambda1 = c v they
+/// are convex in v and 0 at v = 0, so they fall as the dimension grows.
+pub(crate) fn min_dim_without_bounds(shell: &Exact, goal: &ExactGoal) -> Option<u64> {
+    let odds = (BigRational::one() - &goal.delta().0) / &goal.delta().0;
+    let factor = &odds * &odds;
+    if factor <= BigRational::one() {
+        return None;
+    }
+    let kl_epsilon = &goal.kl_epsilon().0;
+    first(|dim| {
+        decide(|bits| works_without_bounds(dim, shell, kl_epsilon, &factor, bits))
+            == Verdict::Proved
+    })
+}
+
+/// Whether both joint divergences at lambda1 = factor (1 + shell)^-dim are below the limit.
+fn works_without_bounds(
+    dim: u64,
+    shell: &Exact,
+    kl_epsilon: &BigRational,
+    factor: &BigRational,
+    bits: usize,
+) -> Option<bool> {
+    let enclose = |x: &BigRational| Enclosure::from_fraction(x, bits);
+    let one = Enclosure::integer(1, bits);
+    let v = (-(Enclosure::integer(dim as i64, bits) * enclose(&shell.0).ln_1p())).exp();
+    let lambda1 = &v * enclose(factor);
+    if !lambda1.is_below(&enclose(&BigRational::new(1.into(), 3.into())))? {
+        return Some(false);
+    }
+    let (ln_ratio, around) = (enclose(factor).ln(), (-&lambda1).ln_1p() - (-&v).ln_1p());
+    let kl_q_p = -(&v * &ln_ratio) - (&one - &v) * &around;
+    let kl_p_q = &lambda1 * ln_ratio + (&one - &lambda1) * around;
+    let limit = enclose(&(kl_epsilon * BigInt::from(2))); // the joint divergence is half of class 0's
+    Some(kl_q_p.is_below(&limit)? && kl_p_q.is_below(&limit)?)
 }
 
 /// The first dimension, up to the limit of the search, of a property that is kept from there on.

@@ -19,7 +19,7 @@ use crate::error::{Error, require};
 use crate::exact::{
     Exact, ExactGoal, ExactParameters, ExactWeight, in_unit_interval, require_geometry,
 };
-use crate::feasibility::exact_min_dim;
+use crate::feasibility::{exact_min_dim, min_dim_without_bounds};
 use crate::proposition::{lemma_statements, statements};
 use crate::statement::{Relation, Side, Statement};
 use crate::verdict::Verdict;
@@ -33,6 +33,9 @@ const FORMAT: &str = "undetected certificate";
 pub const RULES: u32 = 1;
 /// Numbers of digits that are tried until every comparison shows.
 const DIGITS: [u32; 7] = [20, 40, 80, 160, 320, 640, 1280];
+
+/// Bits of a window from which a weight is chosen: enough for the hundred digits that it may take.
+const WINDOW_BITS: usize = 512;
 
 /// Verdicts on one choice of parameters, with their evidence.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -205,6 +208,18 @@ impl Question {
         self.parameters.dim
     }
 
+    /// The window of lambda1 in some dimension, for this shell and goal.
+    pub fn window(&self, dim: u64) -> EnclosedWindow {
+        EnclosedWindow::new(dim, &self.parameters.shell, &self.goal, WINDOW_BITS)
+    }
+
+    /// The smallest dimension in which some lambda1, with its matched lambda2, meets the conditions
+    /// themselves, which the window of lambda1 does not admit because it rests on the lemmas'
+    /// bounds; none for delta >= 1/2.
+    pub fn min_dim_without_bounds(&self) -> Option<u64> {
+        min_dim_without_bounds(&Exact(self.parameters.shell.clone()), &self.goal)
+    }
+
     fn parameters(&self) -> Parameters {
         let text = |x: &BigRational| Exact(x.clone()).to_string();
         Parameters {
@@ -222,16 +237,16 @@ impl Question {
         let mut all = statements(&self.parameters, &self.goal);
         all.extend(lemma_statements());
         if self.kind == Kind::SmallestDimension {
-            all.push(self.window("window", "the window is open", 0, Relation::Below));
+            all.push(self.window_statement("window", "the window is open", 0, Relation::Below));
             if self.parameters.dim > 1 {
                 let claim = "the window of the dimension before is not";
-                all.push(self.window("window.before", claim, 1, Relation::AtLeast));
+                all.push(self.window_statement("window.before", claim, 1, Relation::AtLeast));
             }
         }
         all
     }
 
-    fn window(
+    fn window_statement(
         &self,
         id: &'static str,
         claim: &'static str,
@@ -411,6 +426,21 @@ fn same(
     Err(Rejection::Field { field: field.to_owned(), found, expected })
 }
 
+impl Parameters {
+    /// lambda1 and lambda2.
+    pub fn weights(&self) -> (&str, &str) {
+        (&self.lambda1, &self.lambda2)
+    }
+}
+
+impl std::fmt::Display for Parameters {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Parameters { d, shell, kl_epsilon, delta, lambda1, lambda2 } = self;
+        writeln!(f, "d = {d}, shell = {shell}, kl-epsilon = {kl_epsilon}, delta = {delta},")?;
+        write!(f, "lambda1 = {lambda1}, lambda2 = {lambda2}")
+    }
+}
+
 impl Entry {
     /// Short name of the statement.
     pub fn id(&self) -> &str {
@@ -450,10 +480,9 @@ fn around(x: &Enclosure, digits: u32) -> Option<[Decimal; 2]> {
 /// A lambda1 inside the window of dimension `dim` with as few digits as it takes, from six on: half
 /// the upper end, or the geometric middle of the window if that is larger.
 fn short_lambda1(dim: u64, shell: &Exact, goal: &ExactGoal) -> Result<Exact, Error> {
-    const BITS: usize = 512;
-    let window = EnclosedWindow::new(dim, &shell.0, goal, BITS);
+    let window = EnclosedWindow::new(dim, &shell.0, goal, WINDOW_BITS);
     let [min, max] = [&window.ln_lambda1_min, &window.ln_lambda1_max];
-    let two = Enclosure::integer(2, BITS);
+    let two = Enclosure::integer(2, WINDOW_BITS);
     let chosen = ((min + max) / &two).max(&(max - two.ln())).exp();
     let fits = |lambda1: &Exact| {
         let ln = |bits| Enclosure::from_fraction(&lambda1.0, bits).ln();
