@@ -12,11 +12,13 @@
 mod annulus;
 mod concentration;
 mod counterexample;
+mod detector;
 mod divergence;
 mod error;
 mod feasibility;
 pub mod log_space;
 mod monte_carlo;
+mod objective;
 mod posterior;
 mod precise;
 mod proportion;
@@ -29,10 +31,15 @@ mod weight;
 pub use annulus::{Annulus, RadialDraw};
 pub use concentration::Concentration;
 pub use counterexample::{Class, CounterExample, Joint, Region, SUPPORT};
+pub use detector::{
+    Detector, DetectorTally, OperatingPoint, SCORES, Score, ln_least_false_alarm,
+    simulate_detectors,
+};
 pub use divergence::{Divergence, Slack};
 pub use error::{Error, MAX_DIM};
 pub use feasibility::{Goal, Window, feasible_lambda1, min_dim};
 pub use monte_carlo::{MonteCarlo, Sampler, simulate};
+pub use objective::{Decomposition, Information, Objective};
 pub use posterior::Posterior;
 pub use proportion::{Interval, Proportion};
 pub use proposition::{Condition, Proposition};
