@@ -1,5 +1,6 @@
 //! The `counterexample` command: the paper's counter-example, checked for chosen parameters.
 
+mod audit;
 mod check;
 mod render;
 mod report;
@@ -43,7 +44,15 @@ struct Cli {
 
 /// Everything beside the check of one choice of parameters.
 #[derive(Debug, Subcommand)]
-enum Command {}
+enum Command {
+    /// Hold the paper against the numbers, statement by statement
+    ///
+    /// One row per equation, lemma, item and numerical statement of sections 2, 3.1, 3.2 and 4.2,
+    /// the figure captions and appendices A and D: where it stands, what it claims, a verdict, the
+    /// numbers that the verdict is computed from, and what holds instead. theory/CLAIMS.md is this
+    /// ledger as Markdown. A statement that does not hold is a result: the exit status is 0.
+    Audit(audit::Args),
+}
 
 /// What a command printed and whether every claim it tested holds.
 type Outcome = (String, bool);
@@ -71,7 +80,7 @@ pub fn main() -> ExitCode {
 
 fn run(cli: &Cli) -> Result<Outcome> {
     match (&cli.command, &cli.check) {
-        (Some(command), _) => match *command {},
+        (Some(Command::Audit(args)), _) => audit::run(args),
         (None, Some(check)) => check::run(check),
         // clap requires --d where there is no subcommand.
         (None, None) => unreachable!("--d is required"),

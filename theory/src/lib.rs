@@ -10,6 +10,7 @@
 //! output.
 
 mod annulus;
+pub mod audit;
 mod concentration;
 mod counterexample;
 mod detector;
