@@ -4,7 +4,7 @@ use super::Outcome;
 use crate::output::{self, number, section};
 use anyhow::Result;
 use clap::ValueEnum;
-use comfy_table::{Cell, Color, Table};
+use comfy_table::{Cell, Color, ColumnConstraint, Table, Width};
 use serde::Serialize;
 use std::fmt::Write;
 use undetected_theory::audit::{Evidence, Finding, Row, ledger};
@@ -12,6 +12,10 @@ use undetected_theory::audit::{Evidence, Finding, Row, ledger};
 /// How to write `theory/CLAIMS.md` anew; printed into the file itself.
 const REGENERATE: &str =
     "cargo run --release --bin counterexample -- audit --format markdown > theory/CLAIMS.md";
+
+/// Columns of the places and of the verdicts, so that the tables of all chapters line up.
+const PLACE_WIDTH: u16 = 20;
+const VERDICT_WIDTH: u16 = 14;
 
 /// Options of the ledger.
 #[derive(Debug, clap::Args)]
@@ -70,31 +74,30 @@ fn summary(rows: &[Row]) -> Vec<Count> {
     Finding::ALL.map(|verdict| Count { verdict, rows: count(verdict) }).into()
 }
 
-/// "109 statements: 60 holds, ...".
-fn headline(rows: &[Row]) -> String {
-    let counts = summary(rows);
-    let parts = counts.iter().map(|Count { verdict, rows }| format!("{rows} \"{verdict}\""));
-    format!("{} statements of the paper: {}.", rows.len(), parts.collect::<Vec<_>>().join(", "))
-}
-
 fn table(rows: &[Row]) -> String {
     let groups = rows.chunk_by(|a, b| chapter(a) == chapter(b));
     let tables =
         groups.map(|group| section(&capitalised(chapter(&group[0])), &chapter_table(group)));
-    format!("{}\n\n{}", headline(rows), tables.collect::<String>())
+    section(&format!("{} statements of the paper", rows.len()), &summary_table(rows))
+        + &tables.collect::<String>()
 }
 
-/// The part of the paper: the first words of the place.
+fn summary_table(rows: &[Row]) -> Table {
+    let mut table = output::table(&["verdict", ">statements"]);
+    for Count { verdict, rows } in summary(rows) {
+        table.add_row([colored(verdict), Cell::new(rows)]);
+    }
+    table
+}
+
+/// The part of the paper: "section 3.1", "appendix A" of "appendix A.4"; the captions are one.
 fn chapter(row: &Row) -> &'static str {
-    let end = if row.place.starts_with("section") || row.place.starts_with("appendix") {
-        // "section 3.1", "appendix A" of "appendix A.1".
-        let words = row.place.match_indices([',', ' ']).nth(1).map(|(at, _)| at);
-        let end = words.unwrap_or(row.place.len());
-        row.place[..end].find("A.").map_or(end, |at| at + 1)
-    } else {
-        return "captions";
-    };
-    &row.place[..end]
+    let before = |text: &'static str, end| text.split_once(end).map_or(text, |(start, _)| start);
+    match before(row.place, ' ') {
+        "section" => before(row.place, ','),
+        "appendix" => before(before(row.place, ','), '.'),
+        _ => "captions and footnote",
+    }
 }
 
 fn capitalised(text: &str) -> String {
@@ -102,29 +105,29 @@ fn capitalised(text: &str) -> String {
 }
 
 fn chapter_table(rows: &[Row]) -> Table {
-    let mut table = output::table(&["place", "claim", "verdict", "evidence"]);
+    let mut table = output::table(&["place", "verdict", "claim, - evidence, -> correction"]);
     for row in rows {
         let place = row.place.strip_prefix(chapter(row)).unwrap_or(row.place);
-        table.add_row([
-            Cell::new(place.trim_start_matches([',', ' '])),
-            Cell::new(claim(row)),
-            verdict(row.verdict),
-            Cell::new(row.evidence.iter().map(shown).collect::<Vec<_>>().join("\n")),
-        ]);
+        let place = place.trim_start_matches([',', ' ', '.']);
+        table.add_row([Cell::new(place), colored(row.verdict), Cell::new(body(row))]);
+    }
+    for (column, width) in table.column_iter_mut().zip([PLACE_WIDTH, VERDICT_WIDTH]) {
+        column.set_constraint(ColumnConstraint::Absolute(Width::Fixed(width)));
     }
     table
 }
 
-/// The claim, with what holds instead.
-fn claim(row: &Row) -> String {
-    if row.correction.is_empty() {
-        row.claim.to_string()
-    } else {
-        format!("{}\n-> {}", row.claim, row.correction)
+/// The claim, the numbers, and what holds instead.
+fn body(row: &Row) -> String {
+    let mut lines = vec![row.claim.to_string()];
+    lines.extend(row.evidence.iter().map(|evidence| format!("- {}", shown(evidence))));
+    if !row.correction.is_empty() {
+        lines.push(format!("-> {}", row.correction));
     }
+    lines.join("\n")
 }
 
-fn verdict(verdict: Finding) -> Cell {
+fn colored(verdict: Finding) -> Cell {
     let color = match verdict {
         Finding::Holds => Color::Green,
         Finding::HoldsWithCorrection => Color::Yellow,
@@ -159,18 +162,19 @@ fn csv(rows: &[Row]) -> Result<String> {
 }
 
 fn markdown(rows: &[Row]) -> String {
-    let mut text = format!(
-        "# Conformance ledger\n\n\
-         Every equation, lemma, item and numerical statement of sections 2, 3.1, 3.2 and 4.2, the \
-         figure captions and\nappendices A and D of \"Understanding the Limitations of Conditional \
-         Generative Models\" (Fetaya, Jacobsen,\nGrathwohl, Zemel, ICLR 2020) that can be computed, \
-         held against numbers. Generated, do not edit:\n\n```sh\n{REGENERATE}\n```\n\n\
-         {}\n\n",
-        headline(rows)
-    );
-    text += LEGEND;
-    text +=
-        "\n| where | claim | verdict | evidence | correction |\n| --- | --- | --- | --- | --- |\n";
+    let counts =
+        summary(rows).into_iter().map(|Count { verdict, rows }| format!("{rows} | {verdict}"));
+    let count = rows.len();
+    let mut text = [
+        INTRODUCTION.to_string(),
+        format!("\n```sh\n{REGENERATE}\n```\n\n"),
+        format!("| statements | verdict |\n| ---: | --- |\n| {count} | all |\n"),
+        counts.map(|count| format!("| {count} |\n")).collect(),
+        LEGEND.to_string(),
+        "\n| where | claim | verdict | evidence | correction |\n| --- | --- | --- | --- | --- |\n"
+            .into(),
+    ]
+    .concat();
     for row in rows {
         let evidence = row.evidence.iter().map(shown).collect::<Vec<_>>().join("<br>");
         let cells = [row.place, row.claim, &row.verdict.to_string(), &evidence, row.correction];
@@ -180,8 +184,17 @@ fn markdown(rows: &[Row]) -> String {
     text
 }
 
+const INTRODUCTION: &str = "\
+# Conformance ledger
+
+Every equation, lemma, item and numerical statement of sections 2, 3.1, 3.2 and 4.2, the figure
+captions and appendices A and D of \"Understanding the Limitations of Conditional Generative Models\"
+(Fetaya, Jacobsen, Grathwohl, Zemel, ICLR 2020) that can be computed, held against numbers.
+Generated, do not edit:
+";
+
 /// What the verdicts and the letters mean.
-const LEGEND: &str = "\
+const LEGEND: &str = "
 - *holds*: the statement as printed, read literally, holds wherever it was evaluated.
 - *holds with a correction*: it holds where the paper uses it, not in everything that it says.
 - *does not hold as printed*: it fails where the paper uses it, or it says \"for all\" and a case that

@@ -2,7 +2,7 @@
 
 use super::numeric::{integral, ln_normal};
 use super::published::MNIST;
-use super::setting::{Setting, ln_joint_density, mean};
+use super::setting::{Setting, ln_joint_density, mean, posterior};
 use super::split_prior::SplitPrior;
 use super::{Finding, Row, close, measured, row, undecidable};
 use crate::counterexample::{Class, Region};
@@ -17,6 +17,7 @@ pub(super) fn rows(s: &Setting) -> Vec<Row> {
         coupling_is_invertible(),
         coupling_determinant(),
         joint_and_conditional(s),
+        conditional_change_of_variables(),
         bayes_rule_classifies(s),
         undecidable(
             "appendix A.1, last sentences",
@@ -61,28 +62,50 @@ fn slope(x: f64) -> f64 {
     1.0 + 3.0 * x * x
 }
 
-/// Two equal steps to a standard normal. The density must integrate to 1.
-fn change_of_variables() -> Row {
+/// Integrals of the density of x under a flow of two equal steps to a normal variable with this
+/// mean: J_i taken at z_i, and at z_(i-1).
+fn flow_masses(mean: f64) -> [f64; 2] {
     let density = |jacobians: fn(f64, f64, f64) -> f64| {
         move |x: f64| {
             let (first, second) = (step(x), step(step(x)));
-            ln_normal(second, 0.0, 1.0).exp() * jacobians(x, first, second)
+            ln_normal(second, mean, 1.0).exp() * jacobians(x, first, second)
         }
     };
     let printed = density(|_, first, second| slope(first) * slope(second));
     let mended = density(|x, first, _| slope(x) * slope(first));
     // Beyond 2 the second step is above 1000.
-    let mass = |density: &dyn Fn(f64) -> f64| integral(density, -2.0, 2.0);
+    [integral(printed, -2.0, 2.0), integral(mended, -2.0, 2.0)]
+}
+
+fn change_of_variables() -> Row {
+    let [printed, mended] = flow_masses(0.0);
     row(
         "appendix A.1, change of variables",
         "log p(x) is log p(z_N) plus the sum over i of log |det J_i(z_i)|.",
         [
-            measured("integral of the density, J_i at z_i, flow of two steps", mass(&printed), ""),
-            measured("integral of the density, J_i at z_(i-1)", mass(&mended), ""),
+            measured("integral of the density, J_i at z_i, flow of two steps", printed, ""),
+            measured("integral of the density, J_i at z_(i-1)", mended, ""),
         ],
         |[printed, _]| Finding::holds_if((printed - 1.0).abs() < 1e-6),
-        "J_i(z_(i-1)): f_i is applied to z_(i-1), as equation 5 and its text have it. The same slip \
-         is in the formula for log p(x|y).",
+        "J_i(z_(i-1)): f_i is applied to z_(i-1), as the text below equation 5 has it.",
+    )
+}
+
+fn conditional_change_of_variables() -> Row {
+    let [printed, mended] = flow_masses(1.0);
+    row(
+        "appendix A.1, conditional model",
+        "log p(x|y) is log p(z_N|y) plus the sum over i of log |det J_i(z_i)|.",
+        [
+            measured(
+                "integral given a class of mean 1, J_i at z_i, flow of two steps",
+                printed,
+                "",
+            ),
+            measured("integral given that class, J_i at z_(i-1)", mended, ""),
+        ],
+        |[printed, _]| Finding::holds_if((printed - 1.0).abs() < 1e-6),
+        "J_i(z_(i-1)), as above.",
     )
 }
 
@@ -187,7 +210,7 @@ fn joint_and_conditional(s: &Setting) -> Row {
 
 fn bayes_rule_classifies(s: &Setting) -> Row {
     let ln_density = |class| s.model().ln_conditional_density(class, Region::Ball);
-    let odds = s.model().posterior(Region::Ball).map_or(f64::NAN, |posterior| posterior.ln_odds);
+    let odds = posterior(s.model(), Region::Ball).ln_odds;
     row(
         "appendix A.1, conditional model",
         "At inference one can classify by Bayes' rule.",
@@ -209,7 +232,7 @@ fn bayes_rule_classifies(s: &Setting) -> Row {
 fn reweighting(s: &Setting) -> Row {
     let q = s.model();
     let dims = s.dim();
-    let ln_label = q.posterior(Region::Ball).map_or(f64::NAN, |posterior| posterior.ln_class1());
+    let ln_label = posterior(q, Region::Ball).ln_class1();
     let equation6 = -q.ln_conditional_density(Class::One, Region::Ball) / dims - ln_label;
     let weight = dims + 1.0;
     let equation4 = (-q.ln_density(Region::Ball) - weight * ln_label) / dims;
@@ -230,7 +253,7 @@ fn reweighting(s: &Setting) -> Row {
 
 /// ln density of noise that is uniform on an interval of this width.
 fn ln_noise_density(width: f64) -> f64 {
-    -width.ln()
+    (1.0 / width).ln()
 }
 
 fn zeros_have_no_density() -> Row {

@@ -3,14 +3,15 @@
 use super::numeric::{integral, sign_change};
 use super::setting::{
     self, Setting, bounds, class0, class0_divergences, joint_divergences, label, label_probability,
-    ln_class0, mean_log_ratio, mean_log_ratio_given,
+    least_dim, ln_class0, mean_log_ratio, mean_log_ratio_given,
 };
-use super::wide_shell::{Outer, attackable_mass};
+use super::wide_shell::best_mass;
 use super::{Evidence, Finding, Row, close, measured, row};
 use crate::annulus::Annulus;
 use crate::counterexample::{Class, CounterExample, Joint, Region, SUPPORT};
+use crate::detector::{Detector, Score};
 use crate::error::Error;
-use crate::feasibility::{Goal, Window, min_dim};
+use crate::feasibility::{Goal, Window};
 use crate::log_space::{ln_1m_exp, ln_1p_exp, ln_add_exp, ln_odds, ln_unit_ball_volume};
 use crate::variation::{SUPPORT_RADIUS, least_variation};
 use crate::weight::{Lambda2, Weight};
@@ -46,12 +47,14 @@ pub(super) fn rows(s: &Setting) -> Result<Vec<Row>, Error> {
         item3_data(s)?,
         item4(s),
         item5(s),
+        undetectable_by_density(s),
         item6(s)?,
         item7(s)?,
         small_perturbation(s)?,
         conditions_are_enough(s)?,
         condition1(s),
         condition2(s)?,
+        condition2_gives_item3(s)?,
         supersedes_condition4(),
         condition3(),
         exponential_inequality(),
@@ -185,20 +188,18 @@ fn grid() -> Result<Vec<CounterExample>, Error> {
     Ok(examples)
 }
 
-/// The largest of some ratio over [`grid`].
-fn largest(ratio: impl Fn(&CounterExample) -> f64) -> Result<f64, Error> {
-    Ok(grid()?.iter().map(ratio).fold(f64::NEG_INFINITY, f64::max))
-}
-
 /// The ratios of a lemma's joint divergence to its bound, the least epsilon that its hypotheses
 /// admit: at most 1 if the lemma holds.
-fn lemma_evidence(which: usize) -> Result<[Evidence; 2], Error> {
+fn lemma_evidence(which: usize) -> Result<[Evidence; 3], Error> {
     // lambda1 = 0.1 in R^2 with a shell of 0.5, where (1 + shell)^-d = 4/9.
     let dropped = setting::example(2, 0.5, 0.1, 0.01)?;
     let ratio =
         |example: &CounterExample| joint_divergences(example)[which] / bounds(example)[which];
+    let ratios: Vec<f64> = grid()?.iter().map(ratio).collect();
+    let largest = ratios.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     Ok([
-        measured("largest divergence over least epsilon, 84 settings", largest(ratio)?, ""),
+        measured("settings evaluated", ratios.len() as f64, ""),
+        measured("largest divergence over least epsilon", largest, ""),
         measured("the same where lambda1 < (1 + shell)^-d", ratio(&dropped), ""),
     ])
 }
@@ -209,7 +210,7 @@ fn lemma2() -> Result<Row, Error> {
         "If lambda1 > (1 + shell)^-d and lambda1 < 1 - exp(-epsilon), then KL(q(x, y), p(x, y)) <= \
          epsilon.",
         lemma_evidence(0)?,
-        |[largest, _]| Finding::holds_if(largest <= 1.0),
+        |[settings, largest, _]| Finding::holds_if(settings > 0.0 && largest <= 1.0),
         "",
     ))
 }
@@ -220,7 +221,7 @@ fn lemma3() -> Result<Row, Error> {
         "If 1 > lambda1 > (1 + shell)^-d and lambda1 < epsilon / (d log(1 + shell)), then \
          KL(p(x, y), q(x, y)) <= epsilon.",
         lemma_evidence(1)?,
-        |[largest, _]| Finding::holds_if(largest <= 1.0),
+        |[settings, largest, _]| Finding::holds_if(settings > 0.0 && largest <= 1.0),
         "",
     ))
 }
@@ -396,18 +397,13 @@ fn equation17_bound(example: &CounterExample) -> Row {
 
 /// As printed at shell = 2 and delta = 0.6; each evaluated at its most favourable dimension.
 fn for_all(s: &Setting) -> Result<Row, Error> {
-    let masses = |shell: f64| -> Result<f64, Error> {
-        (1..=1000).try_fold(0.0, |best: f64, dim| {
-            Ok(best.max(attackable_mass(dim, shell, &s.goal, Outer::Printed)?))
-        })
-    };
     let confident = Setting::at(500, 0.1, Goal::new(s.goal.kl_epsilon(), 0.6)?)?;
     Ok(row(
         "appendix D, Proposition 1",
         "For all (epsilon, delta, shell) the construction is such a p and q.",
         [
-            measured("attackable, shell = 0.9, best d to 1000", masses(0.9)?, ""),
-            measured("attackable, shell = 2, best d to 1000", masses(2.0)?, ""),
+            measured("attackable, shell = 0.9, best d to 1000", best_mass(0.9, &s.goal)?, ""),
+            measured("attackable, shell = 2, best d to 1000", best_mass(2.0, &s.goal)?, ""),
             measured(
                 "label of p in the ball, delta = 0.6, d = 500",
                 label(confident.data(), Region::Ball),
@@ -421,17 +417,15 @@ fn for_all(s: &Setting) -> Result<Row, Error> {
     ))
 }
 
-/// The order of d with a term for delta, as printed or mended, without constants or log factors.
-fn order(ln_delta_term: f64, kl_epsilon: f64, shell: f64) -> f64 {
-    (ln_delta_term - kl_epsilon.ln()) / shell.ln_1p()
-}
-
 fn order_of_d() -> Result<Row, Error> {
-    let (shell, kl_epsilon) = (0.1, 0.01);
-    let printed = |delta: f64| order(delta.ln() - delta.ln_1p(), kl_epsilon, shell);
-    let mended = |delta: f64| order(-2.0 * ln_odds(delta), kl_epsilon, shell);
-    let least = |delta: f64| -> Result<f64, Error> {
-        Ok(min_dim(shell, &Goal::new(kl_epsilon, delta)?)?.map_or(f64::NAN, |dim| dim as f64))
+    let (shell, kl_epsilon) = (0.1f64, 0.01f64);
+    let printed = |delta: f64| (delta.ln() - delta.ln_1p() - kl_epsilon.ln()) / shell.ln_1p();
+    let corrected = |delta: f64| {
+        let sum = -2.0 * ln_odds(delta) - kl_epsilon.ln();
+        (sum + sum.ln()) / shell.ln_1p()
+    };
+    let least = |delta| -> Result<f64, Error> {
+        Ok(least_dim(shell, &Goal::new(kl_epsilon, delta)?)? as f64)
     };
     Ok(row(
         "appendix D, Proposition 1",
@@ -439,22 +433,22 @@ fn order_of_d() -> Result<Row, Error> {
         [
             measured("printed order, delta = 0.01", printed(0.01), ""),
             measured("smallest d found", least(0.01)?, ""),
-            measured("corrected order", mended(0.01), ""),
+            measured("corrected order", corrected(0.01), ""),
             measured("printed order, delta = 1e-9", printed(1e-9), ""),
             measured("smallest d found", least(1e-9)?, ""),
-            measured("corrected order", mended(1e-9), ""),
+            measured("corrected order", corrected(1e-9), ""),
         ],
         |[printed, least, _, printed_9, least_9, _]| {
             let same_order = |order: f64, dim: f64| order > dim / 10.0 && order < 10.0 * dim;
             Finding::holds_if(same_order(printed, least) && same_order(printed_9, least_9))
         },
-        "(2 log((1 - delta) / delta) + log(1 / epsilon)) / log(1 + shell), and the logarithm of \
-         its numerator. The printed logarithm of delta is negative and falls as d must grow.",
+        "(s + log s) / log(1 + shell), s = 2 log((1 - delta) / delta) + log(1 / epsilon). The \
+         printed logarithm of delta is negative, and falls where d must grow.",
     ))
 }
 
 fn equation18(s: &Setting) -> Result<Row, Error> {
-    let least = min_dim(s.example.shell(), &s.goal)?.unwrap_or(s.example.dim());
+    let least = least_dim(s.example.shell(), &s.goal)?;
     let [q_p, p_q] = joint_divergences(&s.example);
     let [q_p_least, p_q_least] =
         joint_divergences(&Setting::at(least, s.example.shell(), s.goal)?.example);
@@ -523,7 +517,8 @@ fn item2(s: &Setting) -> Row {
         ],
         |[_, before, truth, after]| Finding::holds_if(before != truth && after == truth),
         "y_q(x') differs from y_q(x), and y_p(x') equals y_p(x): q changes its prediction and p \
-         keeps its label. As printed, q is wrong before and right after.",
+         keeps its label. As printed, q is wrong before and right after; with y read as y_q the second \
+         half is empty.",
     )
 }
 
@@ -609,6 +604,25 @@ fn item5(s: &Setting) -> Row {
         ],
         |[density, over_p, over_q]| Finding::holds_if(density >= over_p && density >= over_q),
         "",
+    )
+}
+
+fn undetectable_by_density(s: &Setting) -> Row {
+    let false_alarms = |score| Detector::new(&s.example, score).cheapest_detection().false_alarm();
+    row(
+        "appendix D, Proposition 1, item 5",
+        "That makes the attack undetectable by observing q(x).",
+        [
+            measured(
+                "data rejected by a lower threshold on q(x) that detects it",
+                false_alarms(Score::Density),
+                "",
+            ),
+            measured("by thresholds on both tails of q(x)", false_alarms(Score::TwoSided), ""),
+        ],
+        |[lower, both]| Finding::graded(lower >= 0.5, both >= 0.5),
+        "By a lower threshold on q(x). An upper one finds it at a false-alarm rate of (lambda1 + \
+         lambda2) / 2, as no other x is that dense.",
     )
 }
 
@@ -757,6 +771,29 @@ fn condition2(s: &Setting) -> Result<Row, Error> {
     ))
 }
 
+fn condition2_gives_item3(s: &Setting) -> Result<Row, Error> {
+    let (dim, shell, delta) = (s.example.dim(), s.example.shell(), s.goal.delta());
+    let least = Weight::Ln(-2.0 * ln_odds(delta) - s.example.ln_volume_ratio());
+    let at_least = CounterExample::new(dim, shell, least, Lambda2::Matched { delta })?;
+    Ok(row(
+        "appendix D, proof of Proposition 1",
+        "Condition 2, q(0|x') <= delta, gives item 3, q(0|x') < delta.",
+        [
+            measured("q(0|x') at the default lambda1", class0(s.model(), Region::Ball), ""),
+            measured(
+                "q(0|x') at the least lambda1 of condition 2",
+                class0(at_least.model(), Region::Ball),
+                "",
+            ),
+            measured("delta", delta, ""),
+        ],
+        |[default, at_least, delta]| {
+            Finding::graded(default < delta, at_least < delta && (1.0 - at_least / delta) > 1e-6)
+        },
+        "With < in condition 2, which equation 19 has.",
+    ))
+}
+
 fn supersedes_condition4() -> Row {
     let ratio = |delta: f64| (-2.0 * ln_odds(delta)).exp();
     row(
@@ -876,7 +913,7 @@ fn least_dim_by_divergence(s: &Setting) -> Result<u64, Error> {
 }
 
 fn equation19_is_needed(s: &Setting) -> Result<Row, Error> {
-    let least = min_dim(s.example.shell(), &s.goal)?.map_or(f64::NAN, |dim| dim as f64);
+    let least = least_dim(s.example.shell(), &s.goal)? as f64;
     Ok(row(
         "appendix D, below equation 19",
         "Whether d is large enough is a matter of equation 19.",

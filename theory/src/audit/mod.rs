@@ -89,7 +89,7 @@ pub struct Evidence {
     pub unit: &'static str,
 }
 
-type Judge = Box<dyn Fn(&[f64]) -> Option<Finding>>;
+type Judge = Box<dyn Fn(&[f64]) -> Option<Finding> + Send + Sync>;
 
 /// A statement of the paper with what was found.
 #[derive(Serialize)]

@@ -5,14 +5,15 @@ use super::numeric::{ln_normal, sign_change};
 use super::setting::{
     self, Setting, class0, jensen_shannon, joint_divergences, label, mean_log_ratio,
 };
-use super::wide_shell::{Outer, attackable_mass, least_dim};
+use super::wide_shell::{self, Outer, WideShell, attackable_mass, best_mass};
 use super::{Finding, Row, close, measured, row, undecidable};
 use crate::annulus::Annulus;
 use crate::counterexample::{Class, CounterExample, Region};
 use crate::detector::{Detector, Score};
-use crate::error::{Error, MAX_DIM};
-use crate::feasibility::{Goal, min_dim};
+use crate::error::Error;
+use crate::feasibility::Goal;
 use crate::log_space::{ln_1p_exp, ln_add_exp, ln_odds, ln_unit_ball_volume};
+use crate::posterior::Posterior;
 use crate::weight::{Lambda2, Weight};
 use std::f64::consts::LN_2;
 
@@ -312,7 +313,7 @@ fn weights_may_be_extreme(s: &Setting) -> Row {
         "section 2, equation 2",
         "0 <= lambda1 <= 1 and 0 <= lambda2 <= 1, ends included.",
         [
-            measured("lambda1 of this row's setting", inside.exp(), ""),
+            measured("lambda1 of the default", inside.exp(), ""),
             measured("KL(q, p) there", mean_log_ratio(s.model(), s.data()), "nats"),
             measured(
                 "q(x|0) mass that p(x|0) lacks at lambda1 = 0",
@@ -537,22 +538,16 @@ fn volume_is_in_the_shell(s: &Setting) -> Result<Row, Error> {
 }
 
 fn any_epsilon() -> Result<Row, Error> {
-    let least = |kl_epsilon| -> Result<f64, Error> {
-        let dim = min_dim(0.1, &Goal::new(kl_epsilon, 0.01)?)?;
-        Ok(dim.map_or(f64::NAN, |dim| dim as f64))
-    };
-    let last = Setting::at(
-        min_dim(0.1, &Goal::new(1e-9, 0.01)?)?.unwrap_or(MAX_DIM),
-        0.1,
-        Goal::new(1e-9, 0.01)?,
-    )?;
+    let goal = |kl_epsilon| Goal::new(kl_epsilon, 0.01);
+    let least = |kl_epsilon| setting::least_dim(0.1, &goal(kl_epsilon)?);
+    let last = Setting::at(least(1e-9)?, 0.1, goal(1e-9)?)?;
     Ok(row(
         "section 2, below equation 3",
         "In high enough dimension equation 1 holds for any epsilon.",
         [
-            measured("smallest d found, epsilon = 10", least(10.0)?, ""),
-            measured("smallest d found, epsilon = 0.01", least(0.01)?, ""),
-            measured("smallest d found, epsilon = 1e-9", least(1e-9)?, ""),
+            measured("smallest d found, epsilon = 10", least(10.0)? as f64, ""),
+            measured("smallest d found, epsilon = 0.01", least(0.01)? as f64, ""),
+            measured("smallest d found, epsilon = 1e-9", least(1e-9)? as f64, ""),
             measured("conditions not proved there", last.conditions()[1], ""),
         ],
         |[ten, hundredth, least, open]| {
@@ -566,8 +561,7 @@ fn any_epsilon() -> Result<Row, Error> {
 /// serves, because items 1 and 3 ask less of a larger delta.
 fn any_delta() -> Result<Row, Error> {
     let goal = Goal::new(0.01, 0.6)?;
-    let dim = min_dim(0.1, &goal)?.unwrap_or(MAX_DIM);
-    let printed = Setting::at(dim, 0.1, goal)?;
+    let printed = Setting::at(setting::least_dim(0.1, &goal)?, 0.1, goal)?;
     let stricter = Setting::at(500, 0.1, Goal::new(0.01, 0.25)?)?;
     let mended = Setting { goal, example: stricter.example };
     Ok(row(
@@ -589,18 +583,12 @@ fn any_delta() -> Result<Row, Error> {
     ))
 }
 
-/// Largest mass over many dimensions, where no single one can be named.
-fn best_mass(shell: f64, goal: &Goal) -> Result<f64, Error> {
-    (1..=1000).try_fold(0.0, |best: f64, dim| {
-        Ok(best.max(attackable_mass(dim, shell, goal, Outer::Printed)?))
-    })
-}
-
 fn any_shell(s: &Setting) -> Result<Row, Error> {
     let goal = &s.goal;
-    let least = |shell| -> Result<f64, Error> {
-        Ok(least_dim(1..=10_000, shell, goal)?.map_or(f64::NAN, |dim| dim as f64))
-    };
+    let least = |shell| Ok(wide_shell::least_dim(shell, goal)? as f64);
+    let [overlap, _] = WideShell::new(s.example.dim(), 2.0, goal, Outer::Printed)
+        .expect("the window is open for the wider shell, too")
+        .ln_odds_in_overlap()?;
     Ok(row(
         "section 2, below equation 3",
         "The same for any shell width (capital Delta).",
@@ -616,15 +604,20 @@ fn any_shell(s: &Setting) -> Result<Row, Error> {
                 "",
             ),
             measured(
-                "the same with class 1 on U(2 + shell, 3 + shell), d = 500",
-                attackable_mass(500, 2.0, goal, Outer::Apart)?,
+                "p(0|x) in the overlap for shell = 2, d = 500",
+                Posterior { ln_odds: overlap }.class0(),
+                "",
+            ),
+            measured(
+                "attackable with class 1 on U(2 + shell, 3 + shell), shell = 2, d = 500",
+                attackable_mass(s.example.dim(), 2.0, goal, Outer::Apart)?,
                 "",
             ),
         ],
-        |[_, _, _, _, _, at_2, _]| Finding::holds_if(at_2 > 1.0 / 3.0),
-        "For shell < 1, or with class 1 on U(2 + shell, 3 + shell). As printed the shell meets the \
-         outer annulus from shell = 1 on: item 1 also needs (3 / (1 + shell))^d or its inverse to \
-         be large, and at shell = 2 almost all of the shell has p(0|x) near 1/2 in every dimension.",
+        |[_, _, _, _, _, at_2, _, _]| Finding::holds_if(at_2 > 1.0 / 3.0),
+        "For shell < 1, or with class 1 on U(2 + shell, 3 + shell). As printed the shell overlaps \
+         the outer annulus from shell = 1 on, and item 1 also needs (3 / (1 + shell))^d or its \
+         inverse to be large. At shell = 2 neither is, and almost all of the shell is overlap.",
     ))
 }
 

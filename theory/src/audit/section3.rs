@@ -34,6 +34,12 @@ pub(super) fn rows(s: &Setting) -> Result<Vec<Row>, Error> {
         mode_covering(),
         other_data_are_likelier(s),
         undecidable(
+            "section 3.2, first paragraph",
+            "A model of high accuracy might still see an input with a wrong label as an outlier; in \
+             practice it does not.",
+            "A hope, and a finding about the trained models (figure 3).",
+        ),
+        undecidable(
             "section 3.2, second paragraph",
             "Poor outlier detection is inherent in the likelihood objective.",
             "A hypothesis, and the paper says so.",

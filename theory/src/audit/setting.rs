@@ -2,8 +2,9 @@
 
 use crate::counterexample::{Class, CounterExample, Joint, Region, SUPPORT};
 use crate::error::Error;
-use crate::feasibility::{Goal, feasible_lambda1};
+use crate::feasibility::{Goal, feasible_lambda1, min_dim};
 use crate::log_space::ln_add_exp;
+use crate::posterior::Posterior;
 use crate::proposition::Proposition;
 use crate::verdict::Verdict;
 use crate::weight::{Lambda2, Weight};
@@ -91,20 +92,35 @@ pub(super) fn bounds(example: &CounterExample) -> [f64; 2] {
     [example.kl_q_p().bound(), example.kl_p_q().bound()]
 }
 
+/// The smallest dimension whose window is open.
+///
+/// Panics: if there is none, as for a shell that 1 + shell rounds away.
+pub(super) fn least_dim(shell: f64, goal: &Goal) -> Result<u64, Error> {
+    Ok(min_dim(shell, goal)?.expect("the shells of the ledger are wide enough"))
+}
+
+/// P(y|x) in a region that carries mass.
+pub(super) fn posterior(joint: &Joint, region: Region) -> Posterior {
+    joint.posterior(region).expect("every region of the support has a posterior")
+}
+
 /// P(0|x) in a region that carries mass.
 pub(super) fn class0(joint: &Joint, region: Region) -> f64 {
-    joint.posterior(region).map_or(f64::NAN, |posterior| posterior.class0())
+    posterior(joint, region).class0()
 }
 
 /// ln P(0|x) in a region that carries mass.
 pub(super) fn ln_class0(joint: &Joint, region: Region) -> f64 {
-    joint.posterior(region).map_or(f64::NAN, |posterior| posterior.ln_class0())
+    posterior(joint, region).ln_class0()
 }
 
-/// The likelier label in a region, as 0 or 1.
+/// The likelier label in a region, as 0 or 1; 1/2 in a tie.
 pub(super) fn label(joint: &Joint, region: Region) -> f64 {
-    let label = joint.posterior(region).and_then(|posterior| posterior.label());
-    label.map_or(f64::NAN, |class| f64::from(class as u8))
+    match posterior(joint, region).label() {
+        Some(Class::Zero) => 0.0,
+        Some(Class::One) => 1.0,
+        None => 0.5,
+    }
 }
 
 /// The mean over (x, y) of what is constant on each region, given the class.

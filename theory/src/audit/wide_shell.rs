@@ -74,18 +74,23 @@ impl WideShell {
     }
 }
 
-/// The smallest of these dimensions in which more than a third of all points are attackable.
-pub(super) fn least_dim(
-    dims: std::ops::RangeInclusive<u64>,
-    shell: f64,
-    goal: &Goal,
-) -> Result<Option<u64>, Error> {
-    for dim in dims {
+/// The smallest dimension in which more than a third of all points are attackable.
+///
+/// Panics: if there is none up to 10,000.
+pub(super) fn least_dim(shell: f64, goal: &Goal) -> Result<u64, Error> {
+    for dim in 1..=10_000 {
         if attackable_mass(dim, shell, goal, Outer::Printed)? > 1.0 / 3.0 {
-            return Ok(Some(dim));
+            return Ok(dim);
         }
     }
-    Ok(None)
+    panic!("shell = {shell} has no dimension up to 10,000");
+}
+
+/// The largest [`attackable_mass`] over the dimensions up to 1000.
+pub(super) fn best_mass(shell: f64, goal: &Goal) -> Result<f64, Error> {
+    (1..=1000).try_fold(0.0, |best: f64, dim| {
+        Ok(best.max(attackable_mass(dim, shell, goal, Outer::Printed)?))
+    })
 }
 
 /// [`WideShell::attackable_mass`], 0 where no weights meet the conditions of the proof.
