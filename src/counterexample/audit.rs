@@ -155,7 +155,7 @@ fn csv(rows: &[Row]) -> Result<String> {
             write("", "", "")?;
         }
         for Evidence { name, value, unit } in &row.evidence {
-            write(name, &format!("{value:?}"), unit)?;
+            write(name, &serde_json::to_string(value)?, unit)?;
         }
     }
     Ok(String::from_utf8(writer.into_inner()?)?)

@@ -64,7 +64,8 @@ Examples:
   counterexample --d 500                     the defaults, in dimension 500
   counterexample --d 1000000 --format json   the same in a million dimensions, for a program
   counterexample --d 500 --lambda1 0.02      a weight of your own; conditions it breaks are refuted
-  counterexample --d 500 --sampler vector    the attack on actual coordinates (slower)";
+  counterexample --d 500 --sampler vector    the attack on actual coordinates (slower)
+  counterexample audit                       the paper, statement by statement";
 
 /// Runs the command on the arguments of this process.
 pub fn main() -> ExitCode {

@@ -167,7 +167,7 @@ fn total_variation_by_hand() {
 /// least lambda1 of condition 2.
 #[test]
 fn smallest_dimension_by_hand() {
-    let row = find("below equation 19", "large enough");
+    let row = find("below equation 19", "a matter of equation 19");
     let works = |d: i32| {
         let v = 1.1f64.powi(-d);
         let lambda1 = 99f64.powi(2) * v;

@@ -2,14 +2,14 @@
 
 use super::numeric::{integral, sign_change};
 use super::setting::{
-    self, Setting, bounds, class0, class0_divergences, joint_divergences, label, label_probability,
-    least_dim, ln_class0, mean_log_ratio, mean_log_ratio_given,
+    self, Setting, bounds, class0, class0_divergences, false_alarms, joint_divergences, label,
+    label_probability, least_dim, ln_class0, mean_log_ratio, mean_log_ratio_given,
 };
 use super::wide_shell::best_mass;
 use super::{Evidence, Finding, Row, close, measured, row};
 use crate::annulus::Annulus;
 use crate::counterexample::{Class, CounterExample, Joint, Region, SUPPORT};
-use crate::detector::{Detector, Score};
+use crate::detector::Score;
 use crate::error::Error;
 use crate::feasibility::{Goal, Window};
 use crate::log_space::{ln_1m_exp, ln_1p_exp, ln_add_exp, ln_odds, ln_unit_ball_volume};
@@ -43,7 +43,9 @@ pub(super) fn rows(s: &Setting) -> Result<Vec<Row>, Error> {
         more_than_a_third(s),
         item1(s),
         item2(s),
+        item2_in_words(s),
         item3_model(s),
+        item3_in_words(s),
         item3_data(s)?,
         item4(s),
         item5(s),
@@ -61,6 +63,7 @@ pub(super) fn rows(s: &Setting) -> Result<Vec<Row>, Error> {
         equation19()?,
         equation19_is_needed(s)?,
         decay(s),
+        open_from_some_dim_on(s)?,
         proof_of_item6(s)?,
         proof_of_item7(s)?,
     ])
@@ -522,6 +525,23 @@ fn item2(s: &Setting) -> Row {
     )
 }
 
+fn item2_in_words(s: &Setting) -> Row {
+    row(
+        "appendix D, Proposition 1, item 2",
+        "In words: the prediction changes and the true label does not.",
+        [
+            measured("y_q(x)", label(s.model(), Region::Shell), ""),
+            measured("y_q(x')", label(s.model(), Region::Ball), ""),
+            measured("y_p(x)", label(s.data(), Region::Shell), ""),
+            measured("y_p(x')", label(s.data(), Region::Ball), ""),
+        ],
+        |[before, after, truth, truth_after]| {
+            Finding::holds_if(before != after && truth == truth_after)
+        },
+        "",
+    )
+}
+
 fn item3_model(s: &Setting) -> Row {
     let ln_p0 = ln_class0(s.model(), Region::Ball);
     row(
@@ -535,6 +555,23 @@ fn item3_model(s: &Setting) -> Row {
         ],
         |[own, delta, _, _]| Finding::holds_if(own < delta),
         "q(y_p(x')|x') < delta. A label that is the likelier of two has at least 1/2.",
+    )
+}
+
+fn item3_in_words(s: &Setting) -> Row {
+    row(
+        "appendix D, Proposition 1, item 3",
+        "In words: the classifier is confident in its wrong prediction.",
+        [
+            measured("y_p(x')", label(s.data(), Region::Ball), ""),
+            measured("y_q(x')", label(s.model(), Region::Ball), ""),
+            measured("ln of q of p's label at x'", ln_class0(s.model(), Region::Ball), ""),
+            measured("ln delta", s.goal.delta().ln(), ""),
+        ],
+        |[truth, prediction, ln_q, ln_delta]| {
+            Finding::holds_if(prediction != truth && ln_q < ln_delta)
+        },
+        "",
     )
 }
 
@@ -608,17 +645,16 @@ fn item5(s: &Setting) -> Row {
 }
 
 fn undetectable_by_density(s: &Setting) -> Row {
-    let false_alarms = |score| Detector::new(&s.example, score).cheapest_detection().false_alarm();
     row(
         "appendix D, Proposition 1, item 5",
         "That makes the attack undetectable by observing q(x).",
         [
             measured(
                 "data rejected by a lower threshold on q(x) that detects it",
-                false_alarms(Score::Density),
+                false_alarms(s, Score::Density),
                 "",
             ),
-            measured("by thresholds on both tails of q(x)", false_alarms(Score::TwoSided), ""),
+            measured("by thresholds on both tails of q(x)", false_alarms(s, Score::TwoSided), ""),
         ],
         |[lower, both]| Finding::graded(lower >= 0.5, both >= 0.5),
         "By a lower threshold on q(x). An upper one finds it at a false-alarm rate of (lambda1 + \
@@ -954,6 +990,29 @@ fn decay(s: &Setting) -> Row {
         "The right side decays as 1 / d; equal steps do not lower it equally. What follows, that \
          it is the larger for large d, holds.",
     )
+}
+
+fn open_from_some_dim_on(s: &Setting) -> Result<Row, Error> {
+    let shell = s.example.shell();
+    let width = |dim| -> Result<f64, Error> {
+        let Window { ln_lambda1_min, ln_lambda1_max } = Window::new(dim, shell, &s.goal)?;
+        Ok(ln_lambda1_max - ln_lambda1_min)
+    };
+    let least = least_dim(shell, &s.goal)?;
+    Ok(row(
+        "appendix D, below equation 19",
+        "Equation 19 can be satisfied for every d that is large enough.",
+        [
+            measured("ln of right over left side, one below the smallest d", width(least - 1)?, ""),
+            measured("at the smallest d", width(least)?, ""),
+            measured("at ten times that d", width(10 * least)?, ""),
+            measured("at d = 1000000", width(1_000_000)?, ""),
+        ],
+        |[below, least, ten, million]| {
+            Finding::holds_if(below <= 0.0 && least > 0.0 && ten > least && million > ten)
+        },
+        "",
+    ))
 }
 
 fn proof_of_item6(s: &Setting) -> Result<Row, Error> {

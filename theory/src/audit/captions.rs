@@ -1,8 +1,9 @@
 //! The captions of the figures, and the footnote to table 1.
 
-use super::setting::{Setting, class0, joint_divergences};
+use super::setting::{Setting, class0, false_alarms, joint_divergences};
 use super::{Finding, Row, measured, row, undecidable};
 use crate::counterexample::{Class, Region};
+use crate::detector::Score;
 use crate::error::Error;
 use std::f64::consts::LN_2;
 
@@ -16,6 +17,7 @@ pub(super) fn rows(s: &Setting) -> Result<Vec<Row>, Error> {
         ),
         bayes_classifier(s),
         almost_optimal(s),
+        undetectable(s),
         undecidable(
             "figure 3, caption",
             "Histograms of the likelihood given the right and the leading wrong class.",
@@ -95,5 +97,23 @@ fn almost_optimal(s: &Setting) -> Row {
             Finding::holds_if(model - bayes < 0.01 && q_p < 0.01 && p_q < 0.01)
         },
         "",
+    )
+}
+
+fn undetectable(s: &Setting) -> Row {
+    row(
+        "figure 2, caption",
+        "The model can be fooled with undetectable adversarial examples.",
+        [
+            measured("probability of an attackable point", s.example.attackable_mass(), ""),
+            measured(
+                "data rejected by a lower threshold on q(x) that detects the attacks",
+                false_alarms(s, Score::Density),
+                "",
+            ),
+            measured("by thresholds on both tails of q(x)", false_alarms(s, Score::TwoSided), ""),
+        ],
+        |[mass, lower, both]| Finding::graded(mass > 1.0 / 3.0 && lower >= 0.5, both >= 0.5),
+        "Undetectable by a lower threshold on the density; an upper one finds them.",
     )
 }

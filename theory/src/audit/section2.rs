@@ -3,13 +3,13 @@
 use super::fits::Fits;
 use super::numeric::{ln_normal, sign_change};
 use super::setting::{
-    self, Setting, class0, jensen_shannon, joint_divergences, label, mean_log_ratio,
+    self, Setting, class0, false_alarms, jensen_shannon, joint_divergences, label, mean_log_ratio,
 };
 use super::wide_shell::{self, Outer, WideShell, attackable_mass, best_mass};
 use super::{Finding, Row, close, measured, row, undecidable};
 use crate::annulus::Annulus;
 use crate::counterexample::{Class, CounterExample, Region};
-use crate::detector::{Detector, Score};
+use crate::detector::Score;
 use crate::error::Error;
 use crate::feasibility::Goal;
 use crate::log_space::{ln_1p_exp, ln_add_exp, ln_odds, ln_unit_ball_volume};
@@ -311,7 +311,7 @@ fn weights_may_be_extreme(s: &Setting) -> Row {
     let inside = s.data().ln_mass(Class::Zero, Region::Ball);
     row(
         "section 2, equation 2",
-        "0 <= lambda1 <= 1 and 0 <= lambda2 <= 1, ends included.",
+        "0 <= lambda1 <= 1, ends included.",
         [
             measured("lambda1 of the default", inside.exp(), ""),
             measured("KL(q, p) there", mean_log_ratio(s.model(), s.data()), "nats"),
@@ -329,7 +329,7 @@ fn weights_may_be_extreme(s: &Setting) -> Row {
         |[_, inside, at_0, at_1]| {
             Finding::graded(inside.is_finite() && inside < 1.0, at_0 == 0.0 && at_1 == 0.0)
         },
-        "0 < lambda1 < 1 and 0 < lambda2 < 1: at lambda1 = 0 or 1, KL(q, p) is infinite.",
+        "0 < lambda1 < 1: at either end q has mass where p has none, and KL(q, p) is infinite.",
     )
 }
 
@@ -485,21 +485,20 @@ fn likelihood_only_increases(s: &Setting) -> Row {
 }
 
 fn cannot_be_detected(s: &Setting) -> Row {
-    let false_alarms = |score| Detector::new(&s.example, score).cheapest_detection().false_alarm();
     row(
         "section 2, below equation 3",
         "These attacks cannot be detected.",
         [
             measured(
                 "data rejected by a threshold on q(x) that detects them",
-                false_alarms(Score::Density),
+                false_alarms(s, Score::Density),
                 "",
             ),
-            measured("by one on the density of x and its label", false_alarms(Score::Joint), ""),
-            measured("by one on both tails of q(x)", false_alarms(Score::TwoSided), ""),
+            measured("by one on the density of x and its label", false_alarms(s, Score::Joint), ""),
+            measured("by one on both tails of q(x)", false_alarms(s, Score::TwoSided), ""),
             measured(
                 "by one on the ratio of the class densities",
-                false_alarms(Score::ClassRatio),
+                false_alarms(s, Score::ClassRatio),
                 "",
             ),
         ],

@@ -1,6 +1,7 @@
 //! The choice of parameters at which the ledger evaluates the counter-example.
 
 use crate::counterexample::{Class, CounterExample, Joint, Region, SUPPORT};
+use crate::detector::{Detector, Score};
 use crate::error::Error;
 use crate::feasibility::{Goal, feasible_lambda1, min_dim};
 use crate::log_space::ln_add_exp;
@@ -64,6 +65,11 @@ impl Setting {
         let open = conditions.iter().filter(|condition| condition.verdict != Verdict::Proved);
         [conditions.len() as f64, open.count() as f64]
     }
+}
+
+/// The least share of the data that a threshold on this score rejects if it rejects the attacks.
+pub(super) fn false_alarms(s: &Setting, score: Score) -> f64 {
+    Detector::new(&s.example, score).cheapest_detection().false_alarm()
 }
 
 /// The counter-example with weights given as themselves.
