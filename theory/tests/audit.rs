@@ -43,6 +43,8 @@ fn every_number_is_finite_and_named() {
             assert!(evidence.value.is_finite(), "{}: {evidence:?}", row.claim);
             assert!(!evidence.name.is_empty(), "{}", row.claim);
         }
+        let names: HashSet<_> = row.evidence.iter().map(|evidence| evidence.name).collect();
+        assert_eq!(names.len(), row.evidence.len(), "{}: two numbers of one name", row.claim);
     }
 }
 
@@ -187,8 +189,8 @@ fn equation_19_by_hand() {
     let row = find("appendix D, equation 19", "boil down");
     assert_close(number(row, "left of"), (55.0f64 / 45.0).powi(2) / 1.5);
     assert_close(number(row, "right of"), 0.5 / 1.5f64.ln());
-    assert!(number(row, "condition 3 there") < number(row, "left of"));
-    assert_close(number(row, "condition 3 there"), 1.0 - 1.0 / 0.5f64.exp());
+    assert!(number(row, "of condition 3") < number(row, "left of"));
+    assert_close(number(row, "of condition 3"), 1.0 - 1.0 / 0.5f64.exp());
 }
 
 /// The overlap of a shell of width 2 with the outer annulus holds all but 2^d - 1 of 3^d - 1 parts

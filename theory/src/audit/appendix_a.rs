@@ -142,11 +142,11 @@ fn coupling_is_invertible() -> Row {
         "The coupling layer is invertible as long as every s_j is nonzero.",
         [
             measured("second coordinate", LAYER_INPUT[1], ""),
-            measured("recovered from the output", a, ""),
+            measured("second coordinate, recovered", a, ""),
             measured("third coordinate", LAYER_INPUT[2], ""),
-            measured("recovered from the output", b, ""),
-            measured("with s_j = 0: output for 1", with_zero_scale(1.0), ""),
-            measured("with s_j = 0: output for 2", with_zero_scale(2.0), ""),
+            measured("third coordinate, recovered", b, ""),
+            measured("output for 1 with s_j = 0", with_zero_scale(1.0), ""),
+            measured("output for 2 with s_j = 0", with_zero_scale(2.0), ""),
         ],
         |[a, a_again, b, b_again, of_1, of_2]| {
             Finding::holds_if(close(a, a_again) && close(b, b_again) && of_1 == of_2)
@@ -262,12 +262,20 @@ fn zeros_have_no_density() -> Row {
         "One cannot pad with zeros, as that is no continuous density.",
         [
             measured(
-                "ln density per padded dimension, noise of width 1",
+                "ln density of a padded dimension, noise of width 1",
                 ln_noise_density(1.0),
                 "nats",
             ),
-            measured("of width 1e-6", ln_noise_density(1e-6), "nats"),
-            measured("of width 1e-300", ln_noise_density(1e-300), "nats"),
+            measured(
+                "ln density of a padded dimension, noise of width 1e-6",
+                ln_noise_density(1e-6),
+                "nats",
+            ),
+            measured(
+                "ln density of a padded dimension, noise of width 1e-300",
+                ln_noise_density(1e-300),
+                "nats",
+            ),
         ],
         |[unit, narrow, narrower]| {
             Finding::holds_if(narrow > unit + 10.0 && narrower > 10.0 * narrow)
@@ -282,11 +290,15 @@ fn zero_padded() -> Row {
         "The zero-padded version of the data sets is modelled, with the same true likelihood.",
         [
             measured(
-                "ln density added per dimension padded with uniform(0, 1)",
+                "ln density of a dimension padded with uniform(0, 1)",
                 ln_noise_density(1.0),
                 "nats",
             ),
-            measured("padded with zeros up to 1e-300", ln_noise_density(1e-300), "nats"),
+            measured(
+                "ln density of a dimension padded with zeros up to 1e-300",
+                ln_noise_density(1e-300),
+                "nats",
+            ),
         ],
         |[_, zeros]| Finding::holds_if(zeros == 0.0),
         "The noise-padded version; zeros have no density, two sentences before. Footnote 1 repeats \
@@ -306,16 +318,20 @@ fn same_likelihood_with_noise() -> Row {
                 "bits",
             ),
             measured(
-                "after scaling to [0, 2/256] (appendix B), Jacobian left out",
+                "added per dimension scaled to [0, 2/256] (appendix B), no Jacobian",
                 without_jacobian / LN_2,
                 "bits",
             ),
             measured(
-                "the same over all padded dimensions, MNIST",
+                "added over all padded dimensions of MNIST, no Jacobian",
                 without_jacobian * MNIST.n_dims as f64,
                 "nats",
             ),
-            measured("Jacobian taken into account", without_jacobian + NOISE_WIDTH.ln(), "nats"),
+            measured(
+                "added per dimension scaled to [0, 2/256], with the Jacobian",
+                without_jacobian + NOISE_WIDTH.ln(),
+                "nats",
+            ),
         ],
         |[unit, _, _, with_jacobian]| Finding::holds_if(unit == 0.0 && with_jacobian == 0.0),
         "",

@@ -107,11 +107,15 @@ fn undetectable(s: &Setting) -> Row {
         [
             measured("probability of an attackable point", s.example.attackable_mass(), ""),
             measured(
-                "data rejected by a lower threshold on q(x) that detects the attacks",
+                "data rejected with the attacks, lower threshold on q(x)",
                 false_alarms(s, Score::Density),
                 "",
             ),
-            measured("by thresholds on both tails of q(x)", false_alarms(s, Score::TwoSided), ""),
+            measured(
+                "data rejected with the attacks, thresholds on both tails of q(x)",
+                false_alarms(s, Score::TwoSided),
+                "",
+            ),
         ],
         |[mass, lower, both]| Finding::graded(mass > 1.0 / 3.0 && lower >= 0.5, both >= 0.5),
         "Undetectable by a lower threshold on the density; an upper one finds them.",

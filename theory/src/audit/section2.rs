@@ -264,12 +264,12 @@ fn no_ball_holds_much(s: &Setting) -> Result<Row, Error> {
         "The probability of every ball of radius shell can be made as small as desired.",
         [
             measured(
-                "ln of a bound on it, shell = 0.1, d = 500",
+                "ln of a bound on p of any, shell = 0.1, d = 500",
                 s.example.data_concentration(shell)?.ln_bound,
                 "",
             ),
             measured(
-                "the same in d = 5000",
+                "ln of a bound on p of any, shell = 0.1, d = 5000",
                 higher.example.data_concentration(shell)?.ln_bound,
                 "",
             ),
@@ -313,8 +313,12 @@ fn weights_may_be_extreme(s: &Setting) -> Row {
         "section 2, equation 2",
         "0 <= lambda1 <= 1, ends included.",
         [
-            measured("lambda1 of the default", inside.exp(), ""),
-            measured("KL(q, p) there", mean_log_ratio(s.model(), s.data()), "nats"),
+            measured("default lambda1", inside.exp(), ""),
+            measured(
+                "KL(q, p) at the default lambda1",
+                mean_log_ratio(s.model(), s.data()),
+                "nats",
+            ),
             measured(
                 "q(x|0) mass that p(x|0) lacks at lambda1 = 0",
                 ln_mass(Region::Ball).exp(),
@@ -340,10 +344,10 @@ fn unit_sphere(s: &Setting) -> Result<Row, Error> {
         "section 2, below equation 2",
         "U(0, 1) is uniform on the unit sphere.",
         [
-            measured("its probability of a norm above 1 - 1e-3", within(1e-3), ""),
-            measured("of a norm above 1 - 1e-9", within(1e-9), ""),
-            measured("of a norm above 1 - 1e-15", within(1e-15), ""),
-            measured("ln of its density at the centre", ball.ln_pdf(f64::NEG_INFINITY), ""),
+            measured("probability of a norm above 1 - 1e-3", within(1e-3), ""),
+            measured("probability of a norm above 1 - 1e-9", within(1e-9), ""),
+            measured("probability of a norm above 1 - 1e-15", within(1e-15), ""),
+            measured("ln of the density at the centre", ball.ln_pdf(f64::NEG_INFINITY), ""),
         ],
         |[_, _, on_the_sphere, _]| Finding::holds_if(on_the_sphere > 0.5),
         "Uniform on the unit ball; the sphere has probability zero.",
@@ -361,9 +365,9 @@ fn class1_is_perfect(s: &Setting) -> Row {
         "For y = 1 the model is perfect.",
         [
             measured("ln p(x|1) in the unit ball", p_ball, ""),
-            measured("ln q(x|1) there", q_ball, ""),
+            measured("ln q(x|1) in the unit ball", q_ball, ""),
             measured("ln p(x|1) in the outer annulus", p_outer, ""),
-            measured("ln q(x|1) there", q_outer, ""),
+            measured("ln q(x|1) in the outer annulus", q_outer, ""),
         ],
         |[p_ball, q_ball, p_outer, q_outer]| {
             Finding::holds_if(p_ball == q_ball && p_outer == q_outer)
@@ -490,14 +494,22 @@ fn cannot_be_detected(s: &Setting) -> Row {
         "These attacks cannot be detected.",
         [
             measured(
-                "data rejected by a threshold on q(x) that detects them",
+                "data rejected with them, threshold on q(x)",
                 false_alarms(s, Score::Density),
                 "",
             ),
-            measured("by one on the density of x and its label", false_alarms(s, Score::Joint), ""),
-            measured("by one on both tails of q(x)", false_alarms(s, Score::TwoSided), ""),
             measured(
-                "by one on the ratio of the class densities",
+                "data rejected with them, threshold on q(x, y) at q's label",
+                false_alarms(s, Score::Joint),
+                "",
+            ),
+            measured(
+                "data rejected with them, thresholds on both tails of q(x)",
+                false_alarms(s, Score::TwoSided),
+                "",
+            ),
+            measured(
+                "data rejected with them, threshold on the ratio of the class densities",
                 false_alarms(s, Score::ClassRatio),
                 "",
             ),
@@ -547,7 +559,7 @@ fn any_epsilon() -> Result<Row, Error> {
             measured("smallest d found, epsilon = 10", least(10.0)? as f64, ""),
             measured("smallest d found, epsilon = 0.01", least(0.01)? as f64, ""),
             measured("smallest d found, epsilon = 1e-9", least(1e-9)? as f64, ""),
-            measured("conditions not proved there", last.conditions()[1], ""),
+            measured("conditions not proved at the last", last.conditions()[1], ""),
         ],
         |[ten, hundredth, least, open]| {
             Finding::holds_if(ten <= hundredth && hundredth < least && open == 0.0)
@@ -565,7 +577,7 @@ fn any_delta() -> Result<Row, Error> {
     let mended = Setting { goal, example: stricter.example };
     Ok(row(
         "section 2, below equation 3",
-        "The same for any confidence of the mistakes, delta.",
+        "In high enough dimension the construction works for any confidence delta.",
         [
             measured("delta", goal.delta(), ""),
             measured(
@@ -573,7 +585,7 @@ fn any_delta() -> Result<Row, Error> {
                 class0(printed.data(), Region::Ball),
                 "",
             ),
-            measured("conditions not proved with it", printed.conditions()[1], ""),
+            measured("conditions not proved, lambda2 of the proof", printed.conditions()[1], ""),
             measured("conditions not proved, lambda2 matched to 1/4", mended.conditions()[1], ""),
         ],
         |[_, _, printed, _]| Finding::holds_if(printed == 0.0),
@@ -590,13 +602,13 @@ fn any_shell(s: &Setting) -> Result<Row, Error> {
         .ln_odds_in_overlap()?;
     Ok(row(
         "section 2, below equation 3",
-        "The same for any shell width (capital Delta).",
+        "In high enough dimension the construction works for any shell width (capital Delta).",
         [
             measured("smallest d with over 1/3 attackable, shell = 1", least(1.0)?, ""),
-            measured("shell = 1.9", least(1.9)?, ""),
-            measured("shell = 1.99", least(1.99)?, ""),
-            measured("shell = 2.01", least(2.01)?, ""),
-            measured("shell = 3", least(3.0)?, ""),
+            measured("smallest d with over 1/3 attackable, shell = 1.9", least(1.9)?, ""),
+            measured("smallest d with over 1/3 attackable, shell = 1.99", least(1.99)?, ""),
+            measured("smallest d with over 1/3 attackable, shell = 2.01", least(2.01)?, ""),
+            measured("smallest d with over 1/3 attackable, shell = 3", least(3.0)?, ""),
             measured(
                 "most that is attackable for shell = 2, any d to 1000",
                 best_mass(2.0, goal)?,

@@ -110,11 +110,15 @@ fn label_term_is_negligible() -> Result<Row, Error> {
         "log C is negligible beside the likelihood of the image.",
         [
             measured(
-                "share in the least NLL of table 1, MNIST",
+                "ln C over the least NLL of table 1, MNIST",
                 mnist.share(mnist.uniform_label()),
                 "",
             ),
-            measured("the same, CIFAR10", cifar10.share(cifar10.uniform_label()), ""),
+            measured(
+                "ln C over the least NLL of table 1, CIFAR10",
+                cifar10.share(cifar10.uniform_label()),
+                "",
+            ),
         ],
         |[mnist, cifar10]| Finding::holds_if(mnist.max(cifar10) < NEGLIGIBLE),
         "",
@@ -131,8 +135,8 @@ fn penalty_is_unbounded(s: &Setting) -> Result<Row, Error> {
         "The penalty for a confident mistake can be unbounded.",
         [
             measured("-ln q(0|x) in the unit ball, d = 500", penalty(500)?, "nats"),
-            measured("d = 50000", penalty(50_000)?, "nats"),
-            measured("d = 1000000", penalty(1_000_000)?, "nats"),
+            measured("-ln q(0|x) in the unit ball, d = 50000", penalty(50_000)?, "nats"),
+            measured("-ln q(0|x) in the unit ball, d = 1000000", penalty(1_000_000)?, "nats"),
         ],
         |[low, middle, high]| Finding::holds_if(middle > 50.0 * low && high > 10.0 * middle),
         "",

@@ -38,11 +38,15 @@ fn margin_suffices(objective: &Objective) -> Row {
         "A logit larger than all others by log(C) + log((1 - delta) / delta) is enough for \
          probability 1 - delta.",
         [
-            measured("least probability with that margin", probability(objective, printed), ""),
+            measured(
+                "least probability with the printed margin",
+                probability(objective, printed),
+                "",
+            ),
             measured("1 - delta", 1.0 - objective.delta(), ""),
-            measured("that margin", printed, "nats"),
-            measured("just enough: log(C - 1) + log((1 - delta) / delta)", exact, "nats"),
-            measured("least probability with it", probability(objective, exact), ""),
+            measured("printed margin", printed, "nats"),
+            measured("exact margin, log(C - 1) + log((1 - delta) / delta)", exact, "nats"),
+            measured("least probability with the exact margin", probability(objective, exact), ""),
         ],
         |[probability, wanted, margin, exact, at_exact]| {
             Finding::holds_if(probability >= wanted && margin >= exact && close(at_exact, wanted))
@@ -57,9 +61,9 @@ fn margin_is_about_6(objective: &Objective) -> Row {
         "section 4.2, first paragraph",
         "For C = 10 and delta = 1e-5 the margin is about 6.",
         [
-            measured("margin in the unit of the likelihood", margin.nats, "nats"),
-            measured("margin", margin.bits(), "bits"),
-            measured("margin", margin.digits(), "decimal digits"),
+            measured("margin in nats, the unit of the likelihood", margin.nats, "nats"),
+            measured("margin in bits", margin.bits(), "bits"),
+            measured("margin in decimal digits", margin.digits(), "decimal digits"),
         ],
         |[nats, bits, _]| Finding::holds_if((nats - 6.0).abs() < 0.5 || (bits - 6.0).abs() < 0.5),
         "More than twice that in nats. 6 is the decimal logarithm, which is not the unit of the \
@@ -74,8 +78,8 @@ fn likelihood_is_in_thousands(cifar10: &Objective, least: &Objective, most: &Obj
         [
             measured("least NLL of table 1, CIFAR10", cifar10.image().nats, "nats"),
             measured("least NLL of table 1, MNIST", least.image().nats, "nats"),
-            measured("largest NLL of table 1, MNIST", most.image().nats, "nats"),
-            measured("largest NLL of table 1, MNIST", most.image().bits(), "bits"),
+            measured("largest NLL of table 1, MNIST, nats", most.image().nats, "nats"),
+            measured("largest NLL of table 1, MNIST, bits", most.image().bits(), "bits"),
         ],
         |[cifar10, least, _, _]| Finding::graded(cifar10 > 1000.0, least > 1000.0),
         "Thousands of nats for CIFAR10, hundreds for MNIST.",
@@ -88,11 +92,15 @@ fn margin_is_negligible(cifar10: &Objective, mnist: &Objective) -> Row {
         "The margin is negligible relative to the likelihood of the image.",
         [
             measured(
-                "share in the least NLL of table 1, CIFAR10",
+                "margin over the least NLL of table 1, CIFAR10",
                 cifar10.share(cifar10.margin_printed()),
                 "",
             ),
-            measured("the same, MNIST", mnist.share(mnist.margin_printed()), ""),
+            measured(
+                "margin over the least NLL of table 1, MNIST",
+                mnist.share(mnist.margin_printed()),
+                "",
+            ),
             measured("what the ledger calls negligible, below", NEGLIGIBLE, ""),
         ],
         |[cifar10, mnist, limit]| Finding::graded(cifar10 < limit, mnist < limit),
@@ -120,7 +128,11 @@ fn wrong_pair_is_no_outlier(s: &Setting, objective: &Objective) -> Result<Row, E
                 gap(500)?,
                 "nats",
             ),
-            measured("the same, d = 1000000", gap(1_000_000)?, "nats"),
+            measured(
+                "gap of the counter-example's model in the unit ball, d = 1000000",
+                gap(1_000_000)?,
+                "nats",
+            ),
             measured(
                 "its density of the wrong label in the shell",
                 s.model().ln_conditional_density(Class::One, Region::Shell).exp(),
