@@ -71,7 +71,7 @@ fn json_has_the_promised_keys() {
     );
     let conditions = report["conditions"].as_array().unwrap();
     let ids: Vec<_> = conditions.iter().map(|c| c["id"].as_str().unwrap()).collect();
-    assert_eq!(ids, ["kl_q_p", "kl_p_q", "probability", "1", "2", "3", "4", "5"]);
+    assert_eq!(ids, ["kl_q_p", "kl_p_q", "probability", "1", "2", "3", "4", "5", "6", "7"]);
     for condition in conditions {
         assert_eq!(keys(condition), ["claim", "id", "limit", "value", "verdict"]);
         assert_eq!(condition["verdict"], "proved");

@@ -15,9 +15,9 @@ const DEFAULT_SHELL: f64 = 0.1;
 const DEFAULT_KL_EPSILON: f64 = 0.01;
 const DEFAULT_DELTA: f64 = 0.01;
 
-/// Parameters of the counter-example and of its simulation.
+/// Parameters of the counter-example.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub struct Parameters {
     /// Dimension of the data, 1 to 1000000
     #[arg(long = "d", value_name = "DIM")]
     d: u64,
@@ -36,6 +36,15 @@ pub struct Args {
     /// Probability of the unit ball in class 1 [default: delta / (1 - delta) lambda1]
     #[arg(long, allow_hyphen_values = true, value_name = "WEIGHT")]
     lambda2: Option<f64>,
+}
+
+// clap leaves flattened arguments out of the group that tells whether this command was meant.
+/// Parameters of the counter-example and of its simulation.
+#[derive(Debug, clap::Args)]
+#[group(args = ["d"])]
+pub struct Args {
+    #[command(flatten)]
+    parameters: Parameters,
     /// Points to draw from the data and to attack
     #[arg(long, value_name = "N", default_value_t = 1_000_000)]
     samples: u64,
@@ -73,13 +82,12 @@ impl From<SamplerName> for Sampler {
 
 /// Checks and simulates; returns the result as text and whether every condition is proved.
 pub fn run(args: &Args) -> Result<(String, bool)> {
-    let goal = Goal::new(args.kl_epsilon, args.delta).map_err(|error| explain(args, error))?;
-    let example = example(args, &goal).map_err(|error| explain(args, error))?;
+    let (goal, example) = args.parameters.build()?;
     let proposition = Proposition::new(&example, goal);
     let monte_carlo = on_threads(args.threads, || {
         simulate(&proposition, args.sampler.into(), args.samples, args.seed)
     })?
-    .map_err(|error| explain(args, error))?;
+    .map_err(|error| explain(&args.parameters, error))?;
     let report = report(args, &proposition, goal, &monte_carlo)?;
     let text = match args.format {
         Format::Table => render::table(&report),
@@ -102,7 +110,18 @@ fn report(
     Report::new(proposition, goal, monte_carlo, sampler, args.seed).context("cannot sum up")
 }
 
-fn example(args: &Args, goal: &Goal) -> Result<CounterExample, Error> {
+impl Parameters {
+    /// The counter-example and what is asked of it.
+    pub fn build(&self) -> Result<(Goal, CounterExample)> {
+        let build = || {
+            let goal = Goal::new(self.kl_epsilon, self.delta)?;
+            Ok((goal, example(self, &goal)?))
+        };
+        build().map_err(|error| explain(self, error))
+    }
+}
+
+fn example(args: &Parameters, goal: &Goal) -> Result<CounterExample, Error> {
     let lambda1 = match args.lambda1 {
         Some(value) => Weight::Value(value),
         None => feasible_lambda1(args.d, args.shell, goal)?,
@@ -114,14 +133,15 @@ fn example(args: &Args, goal: &Goal) -> Result<CounterExample, Error> {
     CounterExample::new(args.d, args.shell, lambda1, lambda2)
 }
 
-fn on_threads<T: Send>(threads: Option<u16>, work: impl FnOnce() -> T + Send) -> Result<T> {
+/// Runs on this many threads, one per core by default.
+pub fn on_threads<T: Send>(threads: Option<u16>, work: impl FnOnce() -> T + Send) -> Result<T> {
     let threads = threads.map_or(0, usize::from); // 0: one per core
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
     Ok(pool.context("cannot start the threads")?.install(work))
 }
 
 /// Says which flag is wrong and what to type instead.
-fn explain(args: &Args, error: Error) -> anyhow::Error {
+pub fn explain(args: &Parameters, error: Error) -> anyhow::Error {
     match error {
         Error::Dim(dim) => anyhow!("--d {dim} violates 1 <= d <= {MAX_DIM}"),
         Error::NoSamples => anyhow!("--samples 0 violates samples >= 1"),
@@ -144,7 +164,7 @@ fn explain(args: &Args, error: Error) -> anyhow::Error {
     }
 }
 
-fn infeasible(args: &Args, ln_min: f64, ln_max: f64, min_dim: Option<u64>) -> String {
+fn infeasible(args: &Parameters, ln_min: f64, ln_max: f64, min_dim: Option<u64>) -> String {
     let mut text = format!(
         "no lambda1 meets every condition at --d {}\n  \
          it must be above {} (ln lambda1 > {}) for q to be sure of the wrong label\n  \
@@ -175,7 +195,7 @@ fn infeasible(args: &Args, ln_min: f64, ln_max: f64, min_dim: Option<u64>) -> St
 }
 
 /// The command in another dimension, with the flags that matter for the window.
-fn command(args: &Args, dim: u64) -> String {
+fn command(args: &Parameters, dim: u64) -> String {
     let flags = [
         ("--shell", args.shell, DEFAULT_SHELL),
         ("--kl-epsilon", args.kl_epsilon, DEFAULT_KL_EPSILON),

@@ -2,6 +2,8 @@
 
 mod audit;
 mod check;
+mod detectors;
+mod objective;
 mod render;
 mod report;
 
@@ -52,6 +54,24 @@ enum Command {
     /// numbers that the verdict is computed from, and what holds instead. theory/CLAIMS.md is this
     /// ledger as Markdown. A statement that does not hold is a result: the exit status is 0.
     Audit(audit::Args),
+    /// Which detectors notice the attack, with exact error probabilities
+    ///
+    /// The attack moves every point of the shell into the unit ball. A detector thresholds a score
+    /// of x. Each score takes one value per region, so a detector rejects a region wholly or not at
+    /// all (thresholds are not randomised) and detects the attack always or never. What detection
+    /// costs is the clean data that are rejected along with the ball: of all data the ball holds
+    /// (lambda1 + lambda2) / 2, the shell (1 - lambda1) / 2 and the outer annulus (1 - lambda2) / 2.
+    /// The attack evades a detector that would have to reject at least half of the data, which is
+    /// what item 5 of Proposition 1 says of thresholds on the density. It is not true of detectors
+    /// that also reject what is too dense, or what q is less than certain of.
+    Detectors(detectors::Args),
+    /// What the likelihood objective pays for the label, beside what it pays for the image
+    ///
+    /// Equation 4 splits the objective: -ln P(x, y) is -ln P(x) for the image and -ln P(y|x) for
+    /// the label. A model that ignores the label pays ln C nats for it, whatever the image costs.
+    /// Section 4.2 asks by how much the correct label must lead to have probability 1 - delta. The
+    /// defaults are the paper's CIFAR10 (table 1, split prior).
+    Objective(objective::Args),
 }
 
 /// What a command printed and whether every claim it tested holds.
@@ -82,6 +102,8 @@ pub fn main() -> ExitCode {
 fn run(cli: &Cli) -> Result<Outcome> {
     match (&cli.command, &cli.check) {
         (Some(Command::Audit(args)), _) => audit::run(args),
+        (Some(Command::Detectors(args)), _) => detectors::run(args),
+        (Some(Command::Objective(args)), _) => objective::run(args),
         (None, Some(check)) => check::run(check),
         // clap requires --d where there is no subcommand.
         (None, None) => unreachable!("--d is required"),

@@ -124,9 +124,9 @@ impl Report {
             ln_kl: divergences(&q_p, &p_q, |ln| ln),
             lemmas: Lemmas {
                 q_p_slack_nats: q_p.slack.value(),
-                q_p_verdict: q_p.slack.verdict(),
+                q_p_verdict: q_p.slack.verdict,
                 p_q_slack_nats: p_q.slack.value(),
-                p_q_verdict: p_q.slack.verdict(),
+                p_q_verdict: p_q.slack.verdict,
             },
             posterior: Posteriors::new(example.data(), example.model()),
             ln_density: Densities::new(example.data(), example.model()),

@@ -1,11 +1,12 @@
 //! The data distribution p and the model q of the counter-example.
 
 use crate::annulus::Annulus;
+use crate::enclosed::{Enclosed, Enclosures};
 use crate::error::{Error, require, require_dim, require_shell};
+use crate::exact::{Exact, ExactParameters, ExactWeight};
 use crate::log_space::{SignedLn, ln_1m_exp, ln_add_exp, ln_unit_ball_volume};
 use crate::posterior::Posterior;
-use crate::precise::{LogRatios, odds_at_most};
-use crate::verdict::Verdict;
+use crate::precise::LogRatios;
 use crate::weight::{Lambda2, Weight};
 use rand::{Rng, RngExt};
 use std::f64::consts::LN_2;
@@ -51,7 +52,7 @@ pub struct CounterExample {
     dim: u64,
     shell: f64,
     lambda1: Weight,
-    lambda2: Lambda2,
+    enclosures: Enclosures,
     ratios: LogRatios,
     data: Joint,
     model: Joint,
@@ -60,10 +61,10 @@ pub struct CounterExample {
 impl CounterExample {
     /// The counter-example in R^`dim` with a shell of width `shell`.
     ///
-    /// Numerics: costs a few logarithms of 320 bits, about 0.8 ms.
+    /// Numerics: costs a few enclosures of 128 bits or more, about half a millisecond.
     ///
     /// Errors: 1 <= dim <= 1,000,000, 0 < shell < 1, 0 < lambda1 < 1 or 0 < lambda2 < 1 is
-    /// violated.
+    /// violated, or a weight given by its logarithm is below exp(-10^8).
     ///
     /// ```
     /// use undetected_theory::{CounterExample, Lambda2, Region, Weight};
@@ -80,7 +81,8 @@ impl CounterExample {
         require_shell(shell)?;
         lambda1.checked("lambda1")?;
         check_lambda2(lambda2)?;
-        let ratios = LogRatios::new(dim, shell, lambda1, lambda2);
+        let enclosures = Enclosures::new(exact_parameters(dim, shell, lambda1, lambda2));
+        let ratios = LogRatios::new(&enclosures);
         let ln_lambda2 = ratios.ln_lambda2;
         require(ln_lambda2 < 0.0, "lambda2", ln_lambda2.exp(), "0 < lambda2 < 1")?;
         let data = class0_data(dim, shell, lambda1)?;
@@ -90,7 +92,7 @@ impl CounterExample {
             dim,
             shell,
             lambda1,
-            lambda2,
+            enclosures,
             ratios,
             data: Joint::new(dim, [data, class1], ratios.data_odds),
             model: Joint::new(dim, [model, class1], ratios.model_odds),
@@ -171,13 +173,38 @@ impl CounterExample {
         [SignedLn::from(self.ratios.ball), self.ratios.shell]
     }
 
-    /// Decides p(0|x) >= 1 - delta in the unit ball, which is an equality for a matched lambda2.
-    pub(crate) fn data_confident(&self, delta: f64) -> Verdict {
-        match self.lambda2 {
-            Lambda2::Matched { delta: matched } => Verdict::exact(matched <= delta),
-            Lambda2::Given(lambda2) => odds_at_most(self.lambda1, lambda2, delta),
-        }
+    /// Every quantity as an enclosure, computed with this many bits.
+    ///
+    /// ```
+    /// use undetected_theory::{CounterExample, Lambda2, Weight};
+    ///
+    /// let matched = Lambda2::Matched { delta: 0.01 };
+    /// let example = CounterExample::new(500, 0.1, Weight::Value(1e-4), matched).unwrap();
+    /// let kl = example.enclosed(128).kl_q_p_class0();
+    /// assert!((kl.lower() / example.kl_q_p().class0() - 1.0).abs() < 1e-12);
+    /// assert!(kl.upper() <= kl.lower().next_up()); // 128 bits leave f64 no doubt
+    /// ```
+    pub fn enclosed(&self, bits: usize) -> Enclosed {
+        Enclosed::new(self.enclosures.parameters(), bits)
     }
+
+    /// The enclosures that verdicts come from.
+    pub(crate) fn enclosures(&self) -> &Enclosures {
+        &self.enclosures
+    }
+}
+
+fn exact_parameters(dim: u64, shell: f64, lambda1: Weight, lambda2: Lambda2) -> ExactParameters {
+    let exact = |weight| match weight {
+        Weight::Value(x) => ExactWeight::value(&Exact::from_f64(x)),
+        Weight::Ln(ln) => ExactWeight::ln(ln),
+    };
+    let lambda1 = exact(lambda1);
+    let lambda2 = match lambda2 {
+        Lambda2::Given(weight) => exact(weight),
+        Lambda2::Matched { delta } => lambda1.matched(&Exact::from_f64(delta).0),
+    };
+    ExactParameters { dim, shell: Exact::from_f64(shell).0, lambda1, lambda2 }
 }
 
 fn check_lambda2(lambda2: Lambda2) -> Result<(), Error> {

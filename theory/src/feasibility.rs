@@ -1,7 +1,10 @@
 //! Which lambda1 meets every condition of Proposition 1, and from which dimension on there is one.
 
+use crate::enclosed::EnclosedWindow;
 use crate::error::{Error, require, require_dim, require_shell};
+use crate::exact::{Exact, ExactGoal};
 use crate::log_space::{ln_1m_exp, ln_odds};
+use crate::verdict::Verdict;
 use crate::weight::Weight;
 use std::f64::consts::LN_2;
 
@@ -57,7 +60,7 @@ pub struct Window {
 }
 
 impl Window {
-    /// The window in dimension `dim`; it is empty when its ends are out of order.
+    /// The window in dimension `dim`, rounded to f64; it is empty when its ends are out of order.
     ///
     /// Errors: 1 <= dim <= 1,000,000 or 0 < shell < 1 is violated.
     ///
@@ -116,6 +119,10 @@ impl Window {
 /// Source: Proposition 1 gives only the order of d. As printed, log(delta / (1 + delta)) is
 /// negative; the exact condition has 2 log((1 - delta) / delta).
 ///
+/// Numerics: a bisection in f64 proposes a dimension; enclosures decide that its window is open and
+/// that the one before is not, or else take over the bisection. A window that they cannot decide is
+/// not taken to be open.
+///
 /// Errors: 0 < shell < 1 is violated.
 ///
 /// ```
@@ -126,9 +133,24 @@ impl Window {
 /// ```
 pub fn min_dim(shell: f64, goal: &Goal) -> Result<Option<u64>, Error> {
     require_shell(shell)?;
-    let is_open = |dim| Window::at(dim, shell, goal).is_open();
+    Ok(exact_min_dim(&Exact::from_f64(shell), &ExactGoal::from(goal)))
+}
+
+/// As [`min_dim`], for parameters that f64 may not hold.
+pub(crate) fn exact_min_dim(shell: &Exact, goal: &ExactGoal) -> Option<u64> {
+    let is_open = |dim| EnclosedWindow::is_open(dim, shell, goal) == Verdict::Proved;
+    let rounded = Goal { kl_epsilon: goal.kl_epsilon().to_f64(), delta: goal.delta().to_f64() };
+    let proposed = first(|dim| Window::at(dim, shell.to_f64(), &rounded).is_open());
+    match proposed {
+        Some(dim) if is_open(dim) && (dim == 1 || !is_open(dim - 1)) => Some(dim),
+        _ => first(is_open),
+    }
+}
+
+/// The first dimension, up to the limit of the search, of a property that is kept from there on.
+fn first(is_open: impl Fn(u64) -> bool) -> Option<u64> {
     if !is_open(SEARCH_LIMIT) {
-        return Ok(None);
+        return None;
     }
     let (mut closed, mut open) = (0, SEARCH_LIMIT);
     while open - closed > 1 {
@@ -139,7 +161,7 @@ pub fn min_dim(shell: f64, goal: &Goal) -> Result<Option<u64>, Error> {
             closed = middle;
         }
     }
-    Ok(Some(open))
+    Some(open)
 }
 
 /// A lambda1 inside the window of dimension `dim`, as [`Window::lambda1`] chooses it.

@@ -11,11 +11,15 @@
 
 mod annulus;
 pub mod audit;
+mod bernoulli;
 mod concentration;
 mod counterexample;
 mod detector;
 mod divergence;
+mod enclosed;
+mod enclosure;
 mod error;
+mod exact;
 mod feasibility;
 pub mod log_space;
 mod monte_carlo;
@@ -24,6 +28,7 @@ mod posterior;
 mod precise;
 mod proportion;
 mod proposition;
+mod statement;
 mod stream;
 mod variation;
 mod verdict;
@@ -37,13 +42,17 @@ pub use detector::{
     simulate_detectors,
 };
 pub use divergence::{Divergence, Slack};
+pub use enclosed::{Distribution, Enclosed, EnclosedWindow};
+pub use enclosure::Enclosure;
 pub use error::{Error, MAX_DIM};
+pub use exact::{Exact, ExactGoal, NotExact};
 pub use feasibility::{Goal, Window, feasible_lambda1, min_dim};
 pub use monte_carlo::{MonteCarlo, Sampler, simulate};
 pub use objective::{Decomposition, Information, Objective};
 pub use posterior::Posterior;
 pub use proportion::{Interval, Proportion};
 pub use proposition::{Condition, Proposition};
+pub use statement::Relation;
 pub use stream::Streams;
 pub use variation::{SUPPORT_RADIUS, Variation, least_variation};
 pub use verdict::{CLOSED_FORM_ERROR, Verdict};

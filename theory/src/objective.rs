@@ -1,6 +1,6 @@
 //! What the maximum likelihood objective pays for the label, beside what it pays for the image.
 
-use crate::counterexample::{Class, CounterExample, Joint, Region, SUPPORT};
+use crate::counterexample::{Class, Joint, Region, SUPPORT};
 use crate::error::{Error, require};
 use crate::log_space::ln_odds;
 use std::f64::consts::{LN_2, LN_10};
@@ -167,7 +167,8 @@ pub struct Decomposition {
 }
 
 impl Decomposition {
-    /// Of the model q over the data p of a counter-example.
+    /// Of `model`, Q, over (x, y) from `from`, P. Infinite where Q misses mass of P, which p and q
+    /// of one counter-example never do of each other.
     ///
     /// ```
     /// use undetected_theory::{CounterExample, Decomposition, Lambda2, Weight};
@@ -176,24 +177,14 @@ impl Decomposition {
     /// // is 1/3, q(x|1) is 1/4, q(x, y) half of that; the ball holds half of either class.
     /// let half = Weight::Value(0.5);
     /// let example = CounterExample::new(1, 0.5, half, Lambda2::Given(half)).unwrap();
-    /// let terms = Decomposition::of_model(&example);
+    /// let terms = Decomposition::new(example.data(), example.model());
     /// let close = |got: f64, want: f64| assert!((got - want).abs() < 1e-14);
     /// close(terms.joint.nats, (6f64.ln() + 8f64.ln()) / 2.0);
     /// // In the ball q(x) = 1/6 + 1/8 = 7/24 and q(0|x) = 4/7.
     /// close(terms.image.nats, (24f64 / 7.0).ln() / 2.0 + (6f64.ln() + 8f64.ln()) / 4.0);
     /// close(terms.label.nats, ((7f64 / 4.0).ln() + (7f64 / 3.0).ln()) / 4.0);
     /// ```
-    pub fn of_model(example: &CounterExample) -> Self {
-        Decomposition::new(example.data(), example.model())
-    }
-
-    /// Of the model q over its own samples: `image` is the entropy H(q) of q(x).
-    pub fn of_model_samples(example: &CounterExample) -> Self {
-        Decomposition::new(example.model(), example.model())
-    }
-
-    /// Of `model` over (x, y) from `from`, whose support must lie in the model's.
-    fn new(from: &Joint, model: &Joint) -> Self {
+    pub fn new(from: &Joint, model: &Joint) -> Self {
         Decomposition {
             joint: mean_nats(from, |class, region| {
                 model.ln_conditional_density(class, region) - LN_2

@@ -1,11 +1,20 @@
-//! The conditions of Proposition 1, evaluated one by one.
+//! The conditions of Proposition 1, evaluated one by one. Every verdict comes from enclosures.
 
-use crate::counterexample::{Class, CounterExample, Joint, Region};
-use crate::divergence::Divergence;
+use crate::counterexample::{Class, CounterExample, Region, SUPPORT};
+use crate::enclosed::{Distribution, Enclosed};
+use crate::exact::{ExactGoal, ExactParameters};
 use crate::feasibility::Goal;
-use crate::log_space::ln_odds;
-use crate::verdict::{CLOSED_FORM_ERROR, Verdict};
+use crate::precise::known;
+use crate::statement::{Relation, Side, Statement};
+use crate::verdict::Verdict;
+use num_bigint::BigInt;
+use num_rational::BigRational;
+use num_traits::{One, Zero};
 use serde::Serialize;
+use std::cmp::Ordering;
+
+use Class::{One as Class1, Zero as Class0};
+use Distribution::{Data, Model};
 
 /// One claim of Proposition 1, with the numbers that decide it.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -22,6 +31,166 @@ pub struct Condition {
     pub verdict: Verdict,
 }
 
+/// What makes up Proposition 1 and the two lemmas, as comparisons of numbers.
+///
+/// A condition on both p and q is two statements, whose names end in `.p` and `.q`.
+pub(crate) fn statements(parameters: &ExactParameters, goal: &ExactGoal) -> Vec<Statement> {
+    let (kl_epsilon, delta) = (&goal.kl_epsilon().0, &goal.delta().0);
+    let exact = |x: &BigRational| Side::Exact(x.clone());
+    let below =
+        |id, claim, value, limit| Statement { id, claim, value, relation: Relation::Below, limit };
+    let at_most =
+        |id, claim, value, limit| Statement { id, claim, value, relation: Relation::AtMost, limit };
+    let above =
+        |id, claim, value, limit| Statement { id, claim, value, relation: Relation::Above, limit };
+    vec![
+        below(
+            "kl_q_p",
+            "KL(q, p) < kl-epsilon, nats, joint",
+            Side::Real(|at| at.kl_joint(&at.kl_q_p_class0())),
+            exact(kl_epsilon),
+        ),
+        below(
+            "kl_p_q",
+            "KL(p, q) < kl-epsilon, nats, joint",
+            Side::Real(|at| at.kl_joint(&at.kl_p_q_class0())),
+            exact(kl_epsilon),
+        ),
+        above(
+            "probability",
+            "P(x in the shell) > 1/3: the x that are attacked",
+            attackable_mass(parameters),
+            Side::Exact(BigRational::new(1.into(), 3.into())),
+        ),
+        Statement {
+            id: "1",
+            claim: "p and q both give x its label with probability >= 1 - delta",
+            value: Side::Exact(BigRational::one()), // class 1 has no mass in the shell
+            relation: Relation::AtLeast,
+            limit: Side::Exact(BigRational::one() - delta),
+        },
+        above(
+            "2.p",
+            "p keeps its label at x': log-odds > 0, nats (printed form contradicts itself)",
+            Side::Real(|at| at.ln_odds(Data)),
+            Side::Exact(BigRational::zero()),
+        ),
+        below(
+            "2.q",
+            "q changes its label at x': log-odds < 0, nats (printed form contradicts itself)",
+            Side::Real(|at| at.ln_odds(Model)),
+            Side::Exact(BigRational::zero()),
+        ),
+        at_most(
+            "3.p",
+            "p(1|x') <= delta (printed form contradicts itself)",
+            data_doubt(parameters),
+            exact(delta),
+        ),
+        below(
+            "3.q",
+            "q(0|x') < delta (printed form contradicts itself)",
+            Side::Real(|at| at.posterior(Model, Class0)),
+            exact(delta),
+        ),
+        // Any x in the shell but those on its outer sphere, a set of probability zero, lies closer
+        // than shell to the open unit ball.
+        at_most(
+            "4",
+            "||x - x'|| < shell almost surely: its supremum, which is not attained",
+            exact(&parameters.shell),
+            exact(&parameters.shell),
+        ),
+        below(
+            "5",
+            "P(q(x) > q(x')) < 1/2, for x from p and for x from q",
+            denser_mass(parameters),
+            Side::Exact(BigRational::new(1.into(), 2.into())),
+        ),
+        below(
+            "6.p",
+            "p gives any ball of radius shell less than shell^d: ln (printed: any radius)",
+            Side::Real(|at| at.ln_ball_mass(Data)),
+            Side::Real(Enclosed::ln_small_ball),
+        ),
+        below(
+            "6.q",
+            "q gives any ball of radius shell less than shell^d: ln (printed: any radius)",
+            Side::Real(|at| at.ln_ball_mass(Model)),
+            Side::Real(Enclosed::ln_small_ball),
+        ),
+        below(
+            "7",
+            "variation of p(x|0) < 2 times that of U(0, 1 + shell) (printed: small; it grows with d)",
+            Side::Real(Enclosed::variation_ratio),
+            Side::Exact(BigRational::from(BigInt::from(2))),
+        ),
+    ]
+}
+
+/// The lemmas' bounds, as what they leave; see [`Enclosed::kl_q_p_slack`].
+pub(crate) fn lemma_statements() -> [Statement; 2] {
+    let statement = |id, claim, value| {
+        let limit = Side::Exact(BigRational::zero());
+        Statement { id, claim, value, relation: Relation::Above, limit }
+    };
+    [
+        statement(
+            "lemma2",
+            "KL(q, p) of class 0 is below ln(1 / (1 - lambda1)): the difference, nats",
+            Side::Real(Enclosed::kl_q_p_slack),
+        ),
+        statement(
+            "lemma3",
+            "KL(p, q) of class 0 is below lambda1 d ln(1 + shell): the difference, nats",
+            Side::Real(Enclosed::kl_p_q_slack),
+        ),
+    ]
+}
+
+fn attackable_mass(parameters: &ExactParameters) -> Side {
+    match parameters.lambda1.fraction() {
+        Some(lambda1) => Side::Exact((BigRational::one() - lambda1) / BigInt::from(2)),
+        None => Side::Real(Enclosed::attackable_mass),
+    }
+}
+
+/// p(1|x') = lambda2 / (lambda1 + lambda2).
+fn data_doubt(parameters: &ExactParameters) -> Side {
+    match parameters.lambda2.ratio(&parameters.lambda1) {
+        Some(ratio) => Side::Exact(&ratio / (BigRational::one() + &ratio)),
+        None => Side::Real(|at| at.posterior(Data, Class1)),
+    }
+}
+
+/// The probability, under p and q alike, of points that q finds denser than the unit ball.
+///
+/// q is denser there than in the shell by lambda2 / 2. From d = 2 on it is denser than in the outer
+/// annulus too: v (3^d - 2^d) > (3/2)^d - 1 > 1, because v > 2^-d. In one dimension the outer
+/// annulus is denser when v + lambda2 < 1 - lambda2; it holds (1 - lambda2) / 2.
+fn denser_mass(parameters: &ExactParameters) -> Side {
+    let two = || BigInt::from(2);
+    if parameters.dim > 1 {
+        return Side::Exact(BigRational::zero());
+    }
+    if let Some(lambda2) = parameters.lambda2.fraction() {
+        let ball = (BigRational::one() + &parameters.shell).recip();
+        let outer_is_denser = ball + lambda2 * two() < BigRational::one();
+        let outer = (BigRational::one() - lambda2) / two();
+        return Side::Exact(if outer_is_denser { outer } else { BigRational::zero() });
+    }
+    Side::Real(|at| {
+        let [ball, outer] = [Region::Ball, Region::Outer].map(|r| at.relative_density(Model, r));
+        let denser = ball.zip(outer).and_then(|(ball, outer)| ball.is_below(&outer));
+        let mass = at.ln_mass(Model, Class1, Region::Outer).map(|ln| ln.exp() / at.integer(2));
+        match (denser, mass) {
+            (Some(false), _) | (_, None) => at.integer(0),
+            (Some(true), Some(mass)) => mass,
+            (None, Some(mass)) => at.integer(0).hull(&mass),
+        }
+    })
+}
+
 /// A counter-example held against what Proposition 1 asks of it.
 ///
 /// Items 2 and 3 contradict themselves as printed: 2 asks that q's label at the moved point be
@@ -29,17 +198,25 @@ pub struct Condition {
 /// own label by delta although a label has at least 1/2. Both are read as their explanations say:
 /// q changes its label while p keeps it, and q gives p's label less than delta. Item 3 also prints
 /// p > 1 - delta; the proof gives p >= 1 - delta (its condition 1, an equality for the lambda2 it
-/// chooses), and that is what is evaluated.
-#[derive(Debug, Clone, Copy)]
+/// chooses), and that is what is evaluated. Item 6 is read for balls of radius shell, as its proof
+/// does. Item 7 cannot hold as printed: every density on this support varies by at least d / 3.
+/// What can be asked, and is, is that p(x|0) be hardly rougher than a uniform distribution.
+#[derive(Debug, Clone)]
 pub struct Proposition<'a> {
     example: &'a CounterExample,
-    goal: Goal,
+    statements: Vec<(Statement, Verdict)>,
+    delta: BigRational,
 }
 
 impl<'a> Proposition<'a> {
     /// Holds `example` against `goal`.
     pub fn new(example: &'a CounterExample, goal: Goal) -> Self {
-        Proposition { example, goal }
+        let (enclosures, goal) = (example.enclosures(), ExactGoal::from(&goal));
+        let decided = statements(enclosures.parameters(), &goal).into_iter().map(|statement| {
+            let verdict = statement.verdict(enclosures);
+            (statement, verdict)
+        });
+        Proposition { example, statements: decided.collect(), delta: goal.delta().0.clone() }
     }
 
     /// The counter-example.
@@ -48,7 +225,9 @@ impl<'a> Proposition<'a> {
     }
 
     /// Every condition on the densities: both divergences (equation 18), the probability of an
-    /// attackable point, and items 1 to 5 for an attack from the shell into the unit ball.
+    /// attackable point, and items 1 to 7 for an attack from the shell into the unit ball.
+    ///
+    /// A condition on both p and q shows the one that comes closer to failing.
     ///
     /// ```
     /// use undetected_theory::*;
@@ -60,105 +239,24 @@ impl<'a> Proposition<'a> {
     /// assert!(conditions.iter().all(|c| c.verdict == Verdict::Proved));
     /// ```
     pub fn conditions(&self) -> Vec<Condition> {
-        let [kl_q_p, kl_p_q] = self.divergences();
-        vec![
-            kl_q_p,
-            kl_p_q,
-            self.probability(),
-            self.original_is_confident(),
-            self.label_changes(),
-            self.mistake_is_confident(),
-            self.shift_is_small(),
-            self.density_is_typical(),
-        ]
+        let item = |id: &'static str| id.split('.').next().unwrap_or(id);
+        let both = self.statements.chunk_by(|a, b| item(a.0.id) == item(b.0.id));
+        both.filter_map(|parts| {
+            let parts = parts.iter().map(|part| self.condition(part));
+            parts.min_by(|a, b| closer_to_failing(a, b))
+        })
+        .map(|condition| Condition { id: item(condition.id), ..condition })
+        .collect()
     }
 
-    /// Compared as logarithms, which decide where both numbers are below the range of f64.
-    fn divergences(&self) -> [Condition; 2] {
-        let limit = self.goal.kl_epsilon();
-        let error = CLOSED_FORM_ERROR * limit.ln().abs().max(1.0);
-        let condition = |id, claim, kl: Divergence| {
-            let verdict = Verdict::less(kl.ln_joint(), limit.ln(), error);
-            Condition { id, claim, value: kl.joint(), limit, verdict }
-        };
-        let (q_p, p_q) = (self.example.kl_q_p(), self.example.kl_p_q());
-        [
-            condition("kl_q_p", "KL(q, p) < kl-epsilon, nats, joint", q_p),
-            condition("kl_p_q", "KL(p, q) < kl-epsilon, nats, joint", p_q),
-        ]
-    }
-
-    fn probability(&self) -> Condition {
-        let ln_lambda1 = self.example.ln_lambda1();
+    fn condition(&self, (statement, verdict): &(Statement, Verdict)) -> Condition {
+        let value = |side: &Side| known(self.example.enclosures(), |at| side.enclose(at)).value();
         Condition {
-            id: "probability",
-            claim: "P(x in the shell) > 1/3: the x that are attacked",
-            value: self.example.attackable_mass(),
-            limit: 1.0 / 3.0,
-            verdict: Verdict::less(ln_lambda1, -(3f64.ln()), CLOSED_FORM_ERROR),
-        }
-    }
-
-    fn original_is_confident(&self) -> Condition {
-        let right = |joint: &Joint| joint.posterior(Region::Shell).map_or(0.0, |p| p.class0());
-        Condition {
-            id: "1",
-            claim: "p and q both give x its label with probability >= 1 - delta",
-            value: right(self.example.data()).min(right(self.example.model())),
-            limit: 1.0 - self.goal.delta(),
-            verdict: self.item1(Region::Shell),
-        }
-    }
-
-    fn label_changes(&self) -> Condition {
-        let odds = |joint: &Joint| joint.posterior(Region::Ball).map_or(0.0, |p| p.ln_odds);
-        let [data, model] = [self.example.data(), self.example.model()].map(odds);
-        Condition {
-            id: "2",
-            claim: "q changes its label, p does not: smaller log-odds > 0, nats (printed form contradicts itself)",
-            value: data.min(-model),
-            limit: 0.0,
-            verdict: self.item2(Region::Shell, Region::Ball),
-        }
-    }
-
-    fn mistake_is_confident(&self) -> Condition {
-        let ball = |joint: &Joint| joint.posterior(Region::Ball);
-        let delta = self.goal.delta();
-        let data = ball(self.example.data()).map_or(1.0, |p| p.class1());
-        // An equality for a matched lambda2, which the last digit must not contradict.
-        let confident = self.example.data_confident(delta) == Verdict::Proved;
-        let data = if confident { data.min(delta) } else { data };
-        let model = ball(self.example.model()).map_or(1.0, |p| p.class0());
-        Condition {
-            id: "3",
-            claim: "q(0|x') < delta, p(1|x') <= delta: larger of the two (printed form contradicts itself)",
-            value: data.max(model),
-            limit: delta,
-            verdict: self.item3(Region::Shell, Region::Ball),
-        }
-    }
-
-    /// Any x in the shell but those on its outer sphere, a set of probability zero, lies closer
-    /// than shell to the open unit ball; the supremum over x is shell itself.
-    fn shift_is_small(&self) -> Condition {
-        Condition {
-            id: "4",
-            claim: "||x - x'|| < shell almost surely: its supremum, which is not attained",
-            value: self.example.shell(),
-            limit: self.example.shell(),
-            verdict: Verdict::Proved,
-        }
-    }
-
-    fn density_is_typical(&self) -> Condition {
-        let (data, model) = (self.example.data(), self.example.model());
-        Condition {
-            id: "5",
-            claim: "ln q(x') >= ln of the median of q(x), for x from p and for x from q",
-            value: model.ln_density(Region::Ball),
-            limit: model.ln_median_density(data).max(model.ln_median_density(model)),
-            verdict: self.item5(Region::Ball),
+            id: statement.id,
+            claim: statement.claim,
+            value: value(&statement.value),
+            limit: value(&statement.limit),
+            verdict: *verdict,
         }
     }
 
@@ -170,11 +268,10 @@ impl<'a> Proposition<'a> {
 
     /// p and q agree on the label and both are confident.
     fn item1(&self, from: Region) -> Verdict {
-        let labels = [self.example.data(), self.example.model()].map(|joint| label(joint, from));
-        match labels {
-            [Some(p), Some(q)] if p == q => self
-                .confident(self.example.data(), from, p)
-                .and(self.confident(self.example.model(), from, q)),
+        match (self.label(Data, from), self.label(Model, from)) {
+            (Some(p), Some(q)) if p == q => {
+                self.is_confident(Data, from, p).and(self.is_confident(Model, from, q))
+            }
             _ => Verdict::Refuted,
         }
     }
@@ -182,7 +279,7 @@ impl<'a> Proposition<'a> {
     /// q's label changes and p's does not.
     fn item2(&self, from: Region, to: Region) -> Verdict {
         let kept = self.kept_label(from, to).is_some();
-        let changed = match (label(self.example.model(), from), label(self.example.model(), to)) {
+        let changed = match (self.label(Model, from), self.label(Model, to)) {
             (Some(before), Some(after)) => before != after,
             _ => false,
         };
@@ -191,51 +288,107 @@ impl<'a> Proposition<'a> {
 
     /// At the moved point p keeps at least 1 - delta for its label and q leaves it less than delta.
     fn item3(&self, from: Region, to: Region) -> Verdict {
-        let model = self.example.model().posterior(to);
-        match (self.kept_label(from, to), model) {
-            (Some(class), Some(posterior)) => {
-                let (odds, limit) = (posterior.ln_odds_of(class), ln_odds(self.goal.delta()));
-                let error = CLOSED_FORM_ERROR * limit.abs().max(1.0);
-                self.confident(self.example.data(), to, class)
-                    .and(Verdict::less(odds, limit, error))
-            }
-            _ => Verdict::Refuted,
+        match self.kept_label(from, to) {
+            Some(class) => self.is_confident(Data, to, class).and(self.is_doubtful(to, class)),
+            None => Verdict::Refuted,
         }
     }
 
-    /// The density does not fall below its median, over the data and over the model's own samples.
-    ///
-    /// From d = 2 on the unit ball has the highest density. In one dimension the outer annulus can
-    /// be denser, but it holds less than half of the mass.
+    /// Less than half of the mass, under p and under q, is denser under q than this region.
     fn item5(&self, to: Region) -> Verdict {
-        let (data, model) = (self.example.data(), self.example.model());
-        let median = model.ln_relative_median(data).max(model.ln_relative_median(model));
-        Verdict::exact(model.ln_relative_density(to) >= median)
+        let half = BigRational::new(1.into(), 2.into());
+        self.decide(|at| {
+            let level = match at.relative_density(Model, to) {
+                Some(level) => level,
+                None => return Some(false),
+            };
+            let mut mass = [at.integer(0), at.integer(0)];
+            for region in SUPPORT.into_iter().filter(|&region| region != to) {
+                if level.is_below(&at.relative_density(Model, region)?)? {
+                    for (mass, of) in mass.iter_mut().zip([Data, Model]) {
+                        let classes = [Class0, Class1].map(|class| at.ln_mass(of, class, region));
+                        let sum = classes.into_iter().flatten().map(|ln| ln.exp());
+                        *mass = sum.fold(mass.clone(), |a, b| a + b / at.integer(2));
+                    }
+                }
+            }
+            let [p, q] = mass.map(|mass| mass.is_below(&at.fraction(&half)));
+            Some(p? && q?)
+        })
     }
 
     /// P(class|x) >= 1 - delta.
-    fn confident(&self, joint: &Joint, region: Region, class: Class) -> Verdict {
-        let delta = self.goal.delta();
-        let is_data = std::ptr::eq(joint, self.example.data());
-        match joint.posterior(region) {
-            None => Verdict::Refuted,
-            Some(_) if is_data && region == Region::Ball && class == Class::Zero => {
-                self.example.data_confident(delta)
-            }
-            Some(posterior) => {
-                let (odds, limit) = (posterior.ln_odds_of(class), -ln_odds(delta));
-                Verdict::less(limit, odds, CLOSED_FORM_ERROR * limit.abs().max(1.0))
-            }
+    fn is_confident(&self, of: Distribution, region: Region, class: Class) -> Verdict {
+        let other = if class == Class0 { Class1 } else { Class0 };
+        self.compare_posterior(of, region, other, Relation::AtMost)
+    }
+
+    /// q(class|x) < delta.
+    fn is_doubtful(&self, region: Region, class: Class) -> Verdict {
+        self.compare_posterior(Model, region, class, Relation::Below)
+    }
+
+    /// P(class|x) < delta or P(class|x) <= delta.
+    fn compare_posterior(
+        &self,
+        of: Distribution,
+        region: Region,
+        class: Class,
+        relation: Relation,
+    ) -> Verdict {
+        match (region, class) {
+            (Region::Shell, Class1) | (Region::Outer, Class0) => Verdict::Proved, // it is 0
+            (Region::Ball, _) => self.ball_posterior(of, class, relation),
+            _ => Verdict::Refuted, // it is 1, or there is none
         }
+    }
+
+    fn ball_posterior(&self, of: Distribution, class: Class, relation: Relation) -> Verdict {
+        let value = match (of, class) {
+            (Data, Class1) => data_doubt(self.example.enclosures().parameters()),
+            (Data, Class0) => Side::Real(|at| at.posterior(Data, Class0)),
+            (Model, Class0) => Side::Real(|at| at.posterior(Model, Class0)),
+            (Model, Class1) => Side::Real(|at| at.posterior(Model, Class1)),
+        };
+        let limit = Side::Exact(self.delta.clone());
+        Statement { id: "", claim: "", value, relation, limit }.verdict(self.example.enclosures())
     }
 
     /// The label that p gives both points.
     fn kept_label(&self, from: Region, to: Region) -> Option<Class> {
-        let before = label(self.example.data(), from)?;
-        (label(self.example.data(), to) == Some(before)).then_some(before)
+        let before = self.label(Data, from)?;
+        (self.label(Data, to) == Some(before)).then_some(before)
+    }
+
+    /// The likelier label; none in a tie, where the density is zero, or where it is undecided.
+    fn label(&self, of: Distribution, region: Region) -> Option<Class> {
+        match region {
+            Region::Shell => Some(Class0),
+            Region::Outer => Some(Class1),
+            Region::Outside => None,
+            Region::Ball => match self.decide(|at| match at.ln_odds(of).sign()? {
+                Ordering::Greater => Some(true),
+                _ => Some(false),
+            }) {
+                Verdict::Proved => Some(Class0),
+                Verdict::Refuted => Some(Class1),
+                Verdict::Undecided => None,
+            },
+        }
+    }
+
+    fn decide(&self, compare: impl Fn(&Enclosed) -> Option<bool>) -> Verdict {
+        self.example.enclosures().decide(compare)
     }
 }
 
-fn label(joint: &Joint, region: Region) -> Option<Class> {
-    joint.posterior(region)?.label()
+/// Refuted before undecided before proved; among equals, the smaller distance from the limit.
+fn closer_to_failing(a: &Condition, b: &Condition) -> Ordering {
+    let rank = |condition: &Condition| match condition.verdict {
+        Verdict::Refuted => 0,
+        Verdict::Undecided => 1,
+        Verdict::Proved => 2,
+    };
+    let distance = |condition: &Condition| (condition.value - condition.limit).abs();
+    rank(a).cmp(&rank(b)).then(distance(a).total_cmp(&distance(b)))
 }

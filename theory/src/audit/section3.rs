@@ -67,7 +67,7 @@ fn likelihood_is_forward_kl(place: &'static str) -> Row {
 }
 
 fn equation4(s: &Setting) -> Row {
-    let Decomposition { joint, image, label } = Decomposition::of_model(&s.example);
+    let Decomposition { joint, image, label } = Decomposition::new(s.data(), s.model());
     row(
         "section 3.1, equation 4",
         "The negative log-likelihood of (x, y) is that of x plus that of y given x.",

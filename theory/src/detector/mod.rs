@@ -1,4 +1,9 @@
 //! What notices the attack: thresholds on scores of x, with their exact error probabilities.
+//!
+//! The paper calls the attack undetectable because the likelihood only increases. That is true of
+//! one-sided thresholds on a density, and of nothing else: a detector that also rejects what is too
+//! likely, or what the model is less than certain of, detects every attack and pays with the mass
+//! of the unit ball, which the conditions of Proposition 1 themselves keep small.
 
 mod score;
 mod simulation;
@@ -18,7 +23,10 @@ use std::f64::consts::LN_2;
 /// detector rejects all of a region or nothing of it.
 ///
 /// The attack moves every x of the shell into the unit ball, so it is detected always or never.
-/// What detection costs is the false alarms, the probability under p that a clean x is rejected.
+/// What detection costs is the false alarms, the probability under p that a clean x is rejected:
+/// at least that of the ball, (lambda1 + lambda2) / 2. Where the window of Proposition 1 admits
+/// lambda1 and lambda2 is matched, this is below kl_epsilon / (2 (1 - delta) d ln(1 + shell)), so
+/// a detector that rejects the ball first costs less the higher the dimension.
 ///
 /// ```
 /// use undetected_theory::*;
@@ -105,7 +113,10 @@ impl<'a> Detector<'a> {
     /// Whether detection costs at least half of the clean data.
     ///
     /// This is item 5 of Proposition 1 put in terms of errors: a one-sided threshold that rejects
-    /// a point whose score is at least the median rejects at least half of the data.
+    /// a point whose score is at least the median rejects at least half of the data. Whatever the
+    /// dimension and the weights, it holds of [`Score::Density`], [`Score::Joint`],
+    /// [`Score::Conditional`] and [`Score::BackgroundRatio`], which never put the ball below the
+    /// shell: rejecting it rejects (1 + lambda2) / 2 of the data or more.
     ///
     /// Numerics: with R the rejected set, P(R) >= 1/2 says P(R|1) >= P(not R|0), a comparison of
     /// two logarithms that does not round where the masses differ from 1/2 by little.
@@ -153,11 +164,12 @@ impl OperatingPoint {
             let regions = SUPPORT.into_iter().zip(rejected).filter(|&(_, r)| r == reject);
             ln_sum(regions.map(|(region, _)| ln_data_mass(example, region)))
         };
+        let complement = |ln| ln_1m_exp(ln) + 0.0; // certainty is 0, not -0
         let (ln_false_alarm, ln_accepted) = (of(true), of(false));
         if ln_false_alarm < ln_accepted {
-            OperatingPoint { rejected, ln_false_alarm, ln_accepted: ln_1m_exp(ln_false_alarm) }
+            OperatingPoint { rejected, ln_false_alarm, ln_accepted: complement(ln_false_alarm) }
         } else {
-            OperatingPoint { rejected, ln_false_alarm: ln_1m_exp(ln_accepted), ln_accepted }
+            OperatingPoint { rejected, ln_false_alarm: complement(ln_accepted), ln_accepted }
         }
     }
 

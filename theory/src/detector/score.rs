@@ -133,12 +133,10 @@ fn excess_distances(example: &CounterExample) -> [f64; 3] {
 /// difference is P(region|0) - P(any other|1).
 fn twice_masses_minus(model: &Joint, minus: usize) -> [f64; 3] {
     let of = |class, region| model.ln_mass(class, region).exp();
-    let [mut ball, mut shell, mut outer] =
-        SUPPORT.map(|region| of(Class::Zero, region) + of(Class::One, region));
+    let mut weights = SUPPORT.map(|region| of(Class::Zero, region) + of(Class::One, region));
     let others: f64 = (0..3).filter(|&i| i != minus).map(|i| of(Class::One, SUPPORT[i])).sum();
-    let less_one = of(Class::Zero, SUPPORT[minus]) - others;
-    *[&mut ball, &mut shell, &mut outer][minus] = less_one;
-    [ball, shell, outer]
+    weights[minus] = of(Class::Zero, SUPPORT[minus]) - others;
+    weights
 }
 
 fn posterior(model: &Joint, region: Region) -> Posterior {
