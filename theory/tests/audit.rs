@@ -258,12 +258,24 @@ fn printed_change_of_variables_by_the_midpoint_rule() {
     assert_close(number(row, "J_i at z_i,"), mass);
 }
 
-/// With both class densities at hand, the move that section 2 calls detected, at x = sigma-free
-/// closed form: x^2 (1 - 1 / sigma^2) / 2 = 2 ln((1 - delta) / delta).
+/// The move that section 2 calls detected, solved by hand: with sigma = (1 - delta) / delta = 99 the
+/// classes change places at x^2 (1 - 1 / sigma^2) / 2 = 2 ln(sigma).
 #[test]
 fn undetected_fall_by_hand() {
     let row = find("section 2, detectability", "detected");
     let squared = 4.0 * 99f64.ln() / (1.0 - 1.0 / 99f64.powi(2));
     let ln_sum = |x2: f64| ((-x2 / 2.0).exp() + (-x2 / 2.0 / 99f64.powi(2)).exp() / 99.0).ln();
     assert_close(number(row, "fall"), ln_sum(0.0) - ln_sum(squared));
+}
+
+/// Volumes between radii, by hand: half of the shell within the median distance, all but a
+/// millionth of it within the distance of item 4.
+#[test]
+fn distances_to_the_ball_by_volume() {
+    let share = |distance: f64| ((1.0 + distance).powi(500) - 1.0) / (1.1f64.powi(500) - 1.0);
+    let median = number(find("below equations 1 and 3", "into the unit ball"), "median");
+    assert!((share(median) - 0.5).abs() < 1e-9);
+    let almost_all = number(find("item 4", "< shell"), "all but 1e-6");
+    // The power multiplies the rounding of the distance, 1e-16, by 500.
+    assert!((share(almost_all) - (1.0 - 1e-6)).abs() < 1e-12);
 }

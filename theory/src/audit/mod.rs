@@ -27,7 +27,7 @@ use std::fmt;
 const AGREEMENT: f64 = 1e-9;
 
 /// What the numbers say about a printed statement, read literally.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub enum Finding {
     /// It holds wherever it was evaluated.
     #[serde(rename = "holds")]

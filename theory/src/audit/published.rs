@@ -38,3 +38,20 @@ impl Published {
         (self.n_dims as f64 / 2.0).sqrt()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audit::numeric::{integral, ln_normal};
+
+    /// The moments of -z^2 / 2 by quadrature, one coordinate of D independent ones.
+    #[test]
+    fn latent_spread_is_the_standard_deviation() {
+        let moment = |power| {
+            integral(|z| ln_normal(z, 0.0, 1.0).exp() * (-z * z / 2.0).powi(power), -20.0, 20.0)
+        };
+        let variance = moment(2) - moment(1).powi(2);
+        let spread = (MNIST.n_dims as f64 * variance).sqrt();
+        assert!((MNIST.latent_spread() - spread).abs() < 1e-9);
+    }
+}

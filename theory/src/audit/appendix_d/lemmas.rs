@@ -121,14 +121,14 @@ fn lemma1_model(s: &Setting) -> Row {
 }
 
 fn model_switches(s: &Setting) -> Row {
-    let v = -s.example.ln_volume_ratio();
+    let ln_v = -s.example.ln_volume_ratio();
     row(
         "appendix D, below Lemma 1",
         "With lambda1 >> lambda2 >> (1 + shell)^-d the model wrongly switches from 0 to 1 when x \
          moves from the shell into the ball.",
         [
             measured("ln(lambda1 / lambda2)", s.example.ln_lambda1() - s.example.ln_lambda2(), ""),
-            measured("ln(lambda2 (1 + shell)^d)", s.example.ln_lambda2() - v, ""),
+            measured("ln(lambda2 (1 + shell)^d)", s.example.ln_lambda2() - ln_v, ""),
             measured("label of q in the shell", label(s.model(), Region::Shell), ""),
             measured("label of q in the unit ball", label(s.model(), Region::Ball), ""),
             measured("label of p in the unit ball", label(s.data(), Region::Ball), ""),
