@@ -266,6 +266,27 @@ impl Enclosed {
         self.ln_small_ball() + self.highest_relative_density(of).ln()
     }
 
+    /// The probability, under p and q alike, of points that q finds denser than the unit ball: those
+    /// of the outer annulus, if any; see item 5 of Proposition 1.
+    pub(crate) fn denser_mass(&self) -> Enclosure {
+        let densities = [Region::Ball, Region::Outer].map(|r| self.relative_density(Model, r));
+        let mass = self.complement(&self.parameters.lambda2) / self.integer(2);
+        let zero = self.integer(0);
+        match densities {
+            [Some(ball), Some(outer)] => match ball.is_below(&outer) {
+                Some(true) => mass,
+                Some(false) => zero,
+                None => zero.hull(&mass),
+            },
+            _ => zero,
+        }
+    }
+
+    /// The window of lambda1 in some dimension, for this shell.
+    pub(crate) fn window(&self, dim: u64, goal: &ExactGoal) -> EnclosedWindow {
+        EnclosedWindow::new(dim, &self.parameters.shell, goal, self.bits)
+    }
+
     /// d ln(shell), the volume of a ball of radius `shell` over that of the unit ball.
     pub(crate) fn ln_small_ball(&self) -> Enclosure {
         self.integer(self.parameters.dim as i64) * self.fraction(&self.parameters.shell).ln()

@@ -7,6 +7,7 @@
 //! exponential are taken to be right within one unit in the last place, which is added on both
 //! sides; the tests compare them with the certificate checker's own series.
 
+use crate::certificate::dyadic::Dyadic;
 use crate::log_space::SignedLn;
 use astro_float::{BigFloat, Consts, RoundingMode, Sign, WORD_BIT_SIZE};
 use num_bigint::BigInt;
@@ -96,9 +97,9 @@ impl Enclosure {
         self.lower <= x && x <= self.upper
     }
 
-    /// The ends as exact fractions.
-    pub(crate) fn ends(&self) -> [BigRational; 2] {
-        [&self.lower, &self.upper].map(fraction)
+    /// The ends, exactly; none of an interval without bounds.
+    pub(crate) fn ends(&self) -> Option<[Dyadic; 2]> {
+        Some([dyadic(&self.lower)?, dyadic(&self.upper)?])
     }
 
     /// Whether the number lies below another: none while the intervals overlap.
@@ -386,21 +387,16 @@ fn exactly(x: &BigInt) -> BigFloat {
     BigFloat::from_words(&digits, sign, bits as astro_float::Exponent)
 }
 
-/// The value of a finite number.
-fn fraction(x: &BigFloat) -> BigRational {
-    let Some((words, _, sign, exponent, _)) = x.as_raw_parts().filter(|_| !x.is_zero()) else {
-        return BigRational::zero();
-    };
-    let halves =
-        words.iter().flat_map(|&word| [word as u32, (u128::from(word as u64) >> 32) as u32]);
-    let mantissa = BigInt::new(num_bigint::Sign::Plus, halves.collect());
-    let mantissa = if sign == Sign::Neg { -mantissa } else { mantissa };
-    let shift = i64::from(exponent) - (words.len() * WORD_BIT_SIZE) as i64;
-    if shift >= 0 {
-        BigRational::from(mantissa << shift)
-    } else {
-        BigRational::new(mantissa, BigInt::from(1) << -shift)
+/// The value of a finite number; none of an infinite one.
+fn dyadic(x: &BigFloat) -> Option<Dyadic> {
+    if x.is_zero() {
+        return Some(Dyadic { mantissa: BigInt::zero(), exponent: 0 });
     }
+    let (words, _, sign, exponent, _) = x.as_raw_parts()?;
+    let halves = words.iter().flat_map(|&word| [word as u32, (word >> 32) as u32]);
+    let sign = if sign == Sign::Neg { num_bigint::Sign::Minus } else { num_bigint::Sign::Plus };
+    let exponent = i64::from(exponent) - (words.len() * WORD_BIT_SIZE) as i64;
+    Some(Dyadic { mantissa: BigInt::new(sign, halves.collect()), exponent })
 }
 
 /// x, exactly. astro-float 0.9.6 reads a subnormal f64 as half its value, so those are scaled up

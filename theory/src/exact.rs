@@ -15,15 +15,16 @@ pub(crate) const MIN_LN_WEIGHT: f64 = -1e8;
 
 /// A rational number, written as a decimal or as a quotient of decimals.
 ///
-/// Its text is unique: a decimal without superfluous zeros, in scientific notation, divided by an
-/// integer that shares no factor with 10 nor with it.
+/// Its text is unique: a decimal without superfluous zeros, in scientific notation when it would
+/// have more than six zeros, divided by an integer that shares no factor with 10 nor with it.
 ///
 /// ```
 /// use undetected_theory::Exact;
 ///
 /// let read = |text: &str| text.parse::<Exact>().unwrap().to_string();
-/// assert_eq!(read("0.10"), "1e-1");
-/// assert_eq!(read("-12.5e3"), "-1.25e4");
+/// assert_eq!(read("1.0e-1"), "0.1");
+/// assert_eq!(read("-12.5e3"), "-12500");
+/// assert_eq!(read("0.00000025"), "2.5e-7");
 /// assert_eq!(read("0.2/0.6"), "1/3");
 /// assert!("0x1".parse::<Exact>().is_err());
 /// ```
@@ -81,9 +82,14 @@ fn decimal(text: &str) -> Option<BigRational> {
 }
 
 /// 10^exponent.
-pub(crate) fn power_of_ten(exponent: i64) -> BigRational {
-    let power = BigRational::from(BigInt::from(10).pow(exponent.unsigned_abs() as u32));
+fn power_of_ten(exponent: i64) -> BigRational {
+    let power = BigRational::from(integer_power_of_ten(exponent.unsigned_abs()));
     if exponent < 0 { power.recip() } else { power }
+}
+
+/// 10^exponent, for exponents that fit memory.
+pub(crate) fn integer_power_of_ten(exponent: u64) -> BigInt {
+    BigInt::from(10).pow(exponent as u32)
 }
 
 impl fmt::Display for Exact {
@@ -92,21 +98,32 @@ impl fmt::Display for Exact {
         let (fives, rest) = without_factor(rest, 5);
         let places = twos.max(fives) as i64;
         let scaled = &self.0 * BigRational::from(BigInt::from(rest.clone())) * power_of_ten(places);
-        let digits = scaled.numer().magnitude().to_string();
-        let kept = digits.trim_end_matches('0');
         let sign = if self.0.is_negative() { "-" } else { "" };
-        match kept.split_at_checked(1) {
-            None => write!(f, "0")?,
-            Some((first, more)) => {
-                let point = if more.is_empty() { "" } else { "." };
-                let exponent = digits.len() as i64 - 1 - places;
-                write!(f, "{sign}{first}{point}{more}")?;
-                if exponent != 0 {
-                    write!(f, "e{exponent}")?;
-                }
-            }
-        }
+        write!(f, "{sign}{}", decimal_text(&scaled.numer().magnitude().to_string(), places))?;
         if rest.is_one() { Ok(()) } else { write!(f, "/{rest}") }
+    }
+}
+
+/// digits / 10^places, without superfluous zeros.
+fn decimal_text(digits: &str, places: i64) -> String {
+    const MOST_ZEROS: i64 = 6;
+    let kept = digits.trim_end_matches('0');
+    if kept.is_empty() {
+        return "0".to_owned();
+    }
+    let exponent = digits.len() as i64 - 1 - places;
+    let more = kept.len() as i64 - 1; // digits after the first
+    if exponent < -MOST_ZEROS || exponent - more > MOST_ZEROS {
+        let (first, rest) = kept.split_at(1);
+        let point = if rest.is_empty() { "" } else { "." };
+        format!("{first}{point}{rest}e{exponent}")
+    } else if exponent < 0 {
+        format!("0.{}{kept}", "0".repeat(-exponent as usize - 1))
+    } else if exponent >= more {
+        format!("{kept}{}", "0".repeat((exponent - more) as usize))
+    } else {
+        let (whole, part) = kept.split_at(exponent as usize + 1);
+        format!("{whole}.{part}")
     }
 }
 

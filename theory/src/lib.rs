@@ -14,6 +14,7 @@
 mod annulus;
 pub mod audit;
 mod bernoulli;
+mod certificate;
 mod concentration;
 mod counterexample;
 mod detector;
@@ -37,6 +38,9 @@ mod verdict;
 mod weight;
 
 pub use annulus::{Annulus, RadialDraw};
+pub use certificate::{
+    Bounds, Certificate, CertificateError, Entry, Kind, Parameters, Question, RULES, Rejection,
+};
 pub use concentration::Concentration;
 pub use counterexample::{Class, CounterExample, Joint, Region, SUPPORT};
 pub use detector::{

@@ -5,7 +5,7 @@ use crate::enclosed::{Distribution, Enclosed};
 use crate::exact::{ExactGoal, ExactParameters};
 use crate::feasibility::Goal;
 use crate::precise::known;
-use crate::statement::{Relation, Side, Statement};
+use crate::statement::{Quantity, Relation, Side, Statement};
 use crate::verdict::Verdict;
 use num_bigint::BigInt;
 use num_rational::BigRational;
@@ -47,13 +47,13 @@ pub(crate) fn statements(parameters: &ExactParameters, goal: &ExactGoal) -> Vec<
         below(
             "kl_q_p",
             "KL(q, p) < kl-epsilon, nats, joint",
-            Side::Real(|at| at.kl_joint(&at.kl_q_p_class0())),
+            Side::Real(Quantity::KlQp),
             exact(kl_epsilon),
         ),
         below(
             "kl_p_q",
             "KL(p, q) < kl-epsilon, nats, joint",
-            Side::Real(|at| at.kl_joint(&at.kl_p_q_class0())),
+            Side::Real(Quantity::KlPq),
             exact(kl_epsilon),
         ),
         above(
@@ -72,13 +72,13 @@ pub(crate) fn statements(parameters: &ExactParameters, goal: &ExactGoal) -> Vec<
         above(
             "2.p",
             "p keeps its label at x': log-odds > 0, nats (printed form contradicts itself)",
-            Side::Real(|at| at.ln_odds(Data)),
+            Side::Real(Quantity::LogOdds(Data)),
             Side::Exact(BigRational::zero()),
         ),
         below(
             "2.q",
             "q changes its label at x': log-odds < 0, nats (printed form contradicts itself)",
-            Side::Real(|at| at.ln_odds(Model)),
+            Side::Real(Quantity::LogOdds(Model)),
             Side::Exact(BigRational::zero()),
         ),
         at_most(
@@ -90,7 +90,7 @@ pub(crate) fn statements(parameters: &ExactParameters, goal: &ExactGoal) -> Vec<
         below(
             "3.q",
             "q(0|x') < delta (printed form contradicts itself)",
-            Side::Real(|at| at.posterior(Model, Class0)),
+            Side::Real(Quantity::Posterior(Model, Class0)),
             exact(delta),
         ),
         // Any x in the shell but those on its outer sphere, a set of probability zero, lies closer
@@ -110,19 +110,19 @@ pub(crate) fn statements(parameters: &ExactParameters, goal: &ExactGoal) -> Vec<
         below(
             "6.p",
             "p gives any ball of radius shell less than shell^d: ln (printed: any radius)",
-            Side::Real(|at| at.ln_ball_mass(Data)),
-            Side::Real(Enclosed::ln_small_ball),
+            Side::Real(Quantity::BallMass(Data)),
+            Side::Real(Quantity::SmallBall),
         ),
         below(
             "6.q",
             "q gives any ball of radius shell less than shell^d: ln (printed: any radius)",
-            Side::Real(|at| at.ln_ball_mass(Model)),
-            Side::Real(Enclosed::ln_small_ball),
+            Side::Real(Quantity::BallMass(Model)),
+            Side::Real(Quantity::SmallBall),
         ),
         below(
             "7",
             "variation of p(x|0) < 2 times that of U(0, 1 + shell) (printed: small; it grows with d)",
-            Side::Real(Enclosed::variation_ratio),
+            Side::Real(Quantity::VariationRatio),
             Side::Exact(BigRational::from(BigInt::from(2))),
         ),
     ]
@@ -138,12 +138,12 @@ pub(crate) fn lemma_statements() -> [Statement; 2] {
         statement(
             "lemma2",
             "KL(q, p) of class 0 is below ln(1 / (1 - lambda1)): the difference, nats",
-            Side::Real(Enclosed::kl_q_p_slack),
+            Side::Real(Quantity::SlackQp),
         ),
         statement(
             "lemma3",
             "KL(p, q) of class 0 is below lambda1 d ln(1 + shell): the difference, nats",
-            Side::Real(Enclosed::kl_p_q_slack),
+            Side::Real(Quantity::SlackPq),
         ),
     ]
 }
@@ -151,7 +151,7 @@ pub(crate) fn lemma_statements() -> [Statement; 2] {
 fn attackable_mass(parameters: &ExactParameters) -> Side {
     match parameters.lambda1.fraction() {
         Some(lambda1) => Side::Exact((BigRational::one() - lambda1) / BigInt::from(2)),
-        None => Side::Real(Enclosed::attackable_mass),
+        None => Side::Real(Quantity::AttackableMass),
     }
 }
 
@@ -159,7 +159,7 @@ fn attackable_mass(parameters: &ExactParameters) -> Side {
 fn data_doubt(parameters: &ExactParameters) -> Side {
     match parameters.lambda2.ratio(&parameters.lambda1) {
         Some(ratio) => Side::Exact(&ratio / (BigRational::one() + &ratio)),
-        None => Side::Real(|at| at.posterior(Data, Class1)),
+        None => Side::Real(Quantity::Posterior(Data, Class1)),
     }
 }
 
@@ -179,16 +179,7 @@ fn denser_mass(parameters: &ExactParameters) -> Side {
         let outer = (BigRational::one() - lambda2) / two();
         return Side::Exact(if outer_is_denser { outer } else { BigRational::zero() });
     }
-    Side::Real(|at| {
-        let [ball, outer] = [Region::Ball, Region::Outer].map(|r| at.relative_density(Model, r));
-        let denser = ball.zip(outer).and_then(|(ball, outer)| ball.is_below(&outer));
-        let mass = at.ln_mass(Model, Class1, Region::Outer).map(|ln| ln.exp() / at.integer(2));
-        match (denser, mass) {
-            (Some(false), _) | (_, None) => at.integer(0),
-            (Some(true), Some(mass)) => mass,
-            (None, Some(mass)) => at.integer(0).hull(&mass),
-        }
-    })
+    Side::Real(Quantity::DenserMass)
 }
 
 /// A counter-example held against what Proposition 1 asks of it.
@@ -243,7 +234,7 @@ impl<'a> Proposition<'a> {
         let both = self.statements.chunk_by(|a, b| item(a.0.id) == item(b.0.id));
         both.filter_map(|parts| {
             let parts = parts.iter().map(|part| self.condition(part));
-            parts.min_by(|a, b| closer_to_failing(a, b))
+            parts.min_by(closer_to_failing)
         })
         .map(|condition| Condition { id: item(condition.id), ..condition })
         .collect()
@@ -346,9 +337,7 @@ impl<'a> Proposition<'a> {
     fn ball_posterior(&self, of: Distribution, class: Class, relation: Relation) -> Verdict {
         let value = match (of, class) {
             (Data, Class1) => data_doubt(self.example.enclosures().parameters()),
-            (Data, Class0) => Side::Real(|at| at.posterior(Data, Class0)),
-            (Model, Class0) => Side::Real(|at| at.posterior(Model, Class0)),
-            (Model, Class1) => Side::Real(|at| at.posterior(Model, Class1)),
+            _ => Side::Real(Quantity::Posterior(of, class)),
         };
         let limit = Side::Exact(self.delta.clone());
         Statement { id: "", claim: "", value, relation, limit }.verdict(self.example.enclosures())

@@ -1,6 +1,6 @@
 //! What the numbers say about a claim, and how far they can be trusted.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// Relative error granted to every closed form that is rounded to f64.
@@ -10,7 +10,7 @@ use std::fmt;
 pub const CLOSED_FORM_ERROR: f64 = 1e-12;
 
 /// The answer to a claim.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
     /// It holds, by more than the error of the computation.
