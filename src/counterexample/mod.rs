@@ -1,5 +1,6 @@
 //! The `counterexample` command: the paper's counter-example, checked for chosen parameters.
 
+mod audit;
 mod certify;
 mod check;
 mod detectors;
@@ -49,6 +50,13 @@ struct Cli {
 /// Everything beside the check of one choice of parameters.
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Hold the paper against the numbers, statement by statement
+    ///
+    /// One row per equation, lemma, item and numerical statement of sections 2, 3.1, 3.2 and 4.2,
+    /// the figure captions and appendices A and D: where it stands, what it claims, a verdict, the
+    /// numbers that the verdict is computed from, and what holds instead. theory/CLAIMS.md is this
+    /// ledger as Markdown. A statement that does not hold is a result: the exit status is 0.
+    Audit(audit::Args),
     /// Which detectors notice the attack, with exact error probabilities
     ///
     /// The attack moves every point of the shell into the unit ball. A detector thresholds a score
@@ -94,7 +102,9 @@ Examples:
   counterexample --d 1000000 --format json   the same in a million dimensions, for a program
   counterexample --d 500 --lambda1 0.02      a weight of your own; conditions it breaks are refuted
   counterexample --d 500 --sampler vector    the attack on actual coordinates (slower)
-  counterexample sweep --dims 10..100000     from dimension to dimension; see sweep --help";
+  counterexample solve                       the smallest dimension that works
+  counterexample sweep --dims 10..100000     from dimension to dimension; see sweep --help
+  counterexample audit                       the paper, statement by statement";
 
 /// Runs the command on the arguments of this process.
 pub fn main() -> ExitCode {
@@ -110,6 +120,7 @@ pub fn main() -> ExitCode {
 
 fn run(cli: &Cli) -> Result<Outcome> {
     match (&cli.command, &cli.check) {
+        (Some(Command::Audit(args)), _) => audit::run(args),
         (Some(Command::Detectors(args)), _) => detectors::run(args),
         (Some(Command::Objective(args)), _) => objective::run(args),
         (Some(Command::Sweep(args)), _) => sweep::run(args),
