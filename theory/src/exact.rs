@@ -94,8 +94,9 @@ pub(crate) fn integer_power_of_ten(exponent: u64) -> BigInt {
 
 impl fmt::Display for Exact {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (twos, rest) = without_factor(self.0.denom().magnitude().clone(), 2);
-        let (fives, rest) = without_factor(rest, 5);
+        let denominator = self.0.denom().magnitude();
+        let twos = denominator.trailing_zeros().unwrap_or(0);
+        let (fives, rest) = without_fives(denominator >> twos);
         let places = twos.max(fives) as i64;
         let scaled = &self.0 * BigRational::from(BigInt::from(rest.clone())) * power_of_ten(places);
         let sign = if self.0.is_negative() { "-" } else { "" };
@@ -127,11 +128,11 @@ fn decimal_text(digits: &str, places: i64) -> String {
     }
 }
 
-/// How often a factor divides x, and what is left.
-fn without_factor(mut x: BigUint, factor: u32) -> (u64, BigUint) {
+/// How often 5 divides x, and what is left.
+fn without_fives(mut x: BigUint) -> (u64, BigUint) {
     let mut count = 0;
-    while (&x % factor).is_zero() {
-        x /= factor;
+    while (&x % 5u32).is_zero() {
+        x /= 5u32;
         count += 1;
     }
     (count, x)

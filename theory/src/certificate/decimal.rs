@@ -86,28 +86,28 @@ impl Ord for Decimal {
 }
 
 /// The bounds on m 2^e.
+///
+/// The exponent of ten is the largest with s + 1/3 >= 10^(digits - 1), so that it does not change at
+/// a power of ten itself either.
 fn bounds(m: &BigInt, e: i64, digits: u32) -> Option<[Decimal; 2]> {
     if m.is_zero() {
         return None;
     }
-    // The exponent of ten from a rounded logarithm, then corrected.
     let log10 = (m.bits() as i64 + e) as f64 * std::f64::consts::LOG10_2;
-    let mut exponent = log10 as i64 - i64::from(digits);
+    let mut exponent = log10 as i64 + 3 - i64::from(digits); // surely not too small
     let least = integer_power_of_ten(u64::from(digits) - 1);
     loop {
         let (numerator, shift) = scaled(m, e, exponent);
-        let size = numerator.magnitude() >> shift;
-        if size < *least.magnitude() {
+        let one = BigInt::from(1) << shift;
+        if floor_ratio(&(numerator.abs() * 3 + &one), &(&one * 3)) < least {
             exponent -= 1;
-        } else if size >= (least.magnitude() * 10u32) {
-            exponent += 1;
-        } else {
-            // floor(s - 1/P) with s = numerator / 2^shift, and the mirror image.
-            let (p, one) = (BigInt::from(OFFSET), BigInt::from(1) << shift);
-            let low = floor_ratio(&(&numerator * &p - &one), &(&one * &p));
-            let high = -floor_ratio(&(-numerator * &p - &one), &(&one * &p));
-            return Some([low, high].map(|digits| Decimal { digits, exponent }));
+            continue;
         }
+        // floor(s - 1/P) with s = numerator / 2^shift, and the mirror image.
+        let p = BigInt::from(OFFSET);
+        let low = floor_ratio(&(&numerator * &p - &one), &(&one * &p));
+        let high = -floor_ratio(&(-numerator * &p - &one), &(&one * &p));
+        return Some([low, high].map(|digits| Decimal { digits, exponent }));
     }
 }
 
@@ -142,6 +142,7 @@ mod tests {
         assert_eq!(around(-1, -1), ["-5.001e-1", "-4.999e-1"]);
         assert_eq!(around(1, 20), ["1.048e6", "1.049e6"]); // 1,048,576
         assert_eq!(around(1, -20), ["9.536e-7", "9.537e-7"]); // 9.5367e-7
+        assert_eq!(around(1, 0), ["9.99e-1", "1.001e0"]);
         assert_eq!(around(3, -3000), ["2.438e-903", "2.439e-903"]);
     }
 
@@ -151,6 +152,15 @@ mod tests {
             [1_010_000, 1_011_000].map(|m: i64| Dyadic { mantissa: m.into(), exponent: 0 });
         assert_eq!(Decimal::around(&low, &high, 4), None);
         assert!(Decimal::around(&low, &high, 1).is_some());
+    }
+
+    /// Neither the bounds nor the exponent change at a power of ten itself.
+    #[test]
+    fn intervals_around_a_power_of_ten_determine_bounds() {
+        let [low, high] = [-1, 1]
+            .map(|side| Dyadic { mantissa: (BigInt::from(1) << 200) + side, exponent: -200 });
+        let bounds = Decimal::around(&low, &high, 20).unwrap().map(|decimal| decimal.text());
+        assert_eq!(bounds, ["9.999999999999999999e-1", "1.0000000000000000001e0"]);
     }
 
     #[test]
