@@ -12,15 +12,18 @@
 mod annulus;
 mod counterexample;
 mod divergence;
+mod elementary;
 mod error;
 mod feasibility;
 pub mod log_space;
 mod monte_carlo;
+mod normal;
 mod posterior;
 mod precise;
 mod proportion;
 mod proposition;
 mod stream;
+mod vectorise;
 mod verdict;
 mod weight;
 
@@ -30,6 +33,7 @@ pub use divergence::{Divergence, Slack};
 pub use error::{Error, MAX_DIM};
 pub use feasibility::{Goal, Window, feasible_lambda1, min_dim};
 pub use monte_carlo::{MonteCarlo, Sampler, simulate};
+pub use normal::fill_normal;
 pub use posterior::Posterior;
 pub use proportion::{Interval, Proportion};
 pub use proposition::{Condition, Proposition};
