@@ -146,14 +146,15 @@ fn seeded_draws_are_stable() {
     let annulus = Annulus::with_shell(500, 0.1, false).unwrap();
     close(annulus.sample_radius(&mut stream(3)).ln_radius, 0.09321912883063542);
     let point = annulus.sample(&mut stream(3));
-    close(point[0], -0.03243493921049673);
-    close(point[499], -0.05038671231291214);
+    close(point[0], 0.00977012691418685);
+    close(point[499], -0.014006362832382574);
 
     let radial = run(500, Sampler::Radial, 10_000, 0, 2);
-    assert_eq!((radial.regions, radial.successes), ([2, 4933, 5065], 4933));
-    close(radial.mean_l2().unwrap(), 0.09781400138828383);
+    assert_eq!((radial.regions, radial.successes), ([0, 5026, 4974], 5026));
+    close(radial.mean_l2().unwrap(), 0.09779831148599027);
     let vector = run(500, Sampler::Vector, 1000, 0, 2);
-    assert_eq!((vector.regions, vector.successes), ([0, 506, 494], 506));
+    assert_eq!((vector.regions, vector.successes), ([0, 527, 473], 527));
+    close(vector.mean_l2().unwrap(), 0.09794016608330477);
 }
 
 /// E(||x|| - 1) over the shell: (d shell / (1 - (1 + shell)^-d) - 1) / (d + 1), from the integral

@@ -1,10 +1,11 @@
 //! The uniform distribution on an annulus.
 
+use crate::elementary::ln_1p;
 use crate::error::{Error, require, require_dim, require_shell};
 use crate::log_space::{ln_1m_exp, ln_unit_ball_volume};
+use crate::normal::fill_normal;
 use rand::distr::{Distribution, Open01};
 use rand::{Rng, RngExt};
-use rand_distr::StandardNormal;
 
 /// U(a, b): uniform on the points of R^d whose Euclidean norm lies between two radii a and b.
 ///
@@ -17,6 +18,8 @@ pub struct Annulus {
     dim: u64,
     ln_inner: f64,
     ln_outer: f64,
+    /// 1 - (a / b)^d, with a and b the radii.
+    hollow: f64,
 }
 
 /// The norm of a point drawn from an annulus, without the digits that exp would lose.
@@ -44,7 +47,7 @@ impl Annulus {
         require_dim(dim)?;
         require(inner >= 0.0, "inner", inner, "inner >= 0")?;
         require(outer > inner && outer.is_finite(), "outer", outer, "inner < outer < inf")?;
-        Ok(Annulus { dim, ln_inner: inner.ln(), ln_outer: outer.ln() })
+        Ok(Annulus::from_logarithms(dim, inner.ln(), outer.ln()))
     }
 
     /// U(1, 1 + shell), or U(0, 1 + shell) with `from_center`, with every digit of `shell`.
@@ -54,7 +57,12 @@ impl Annulus {
         require_dim(dim)?;
         require_shell(shell)?;
         let ln_inner = if from_center { f64::NEG_INFINITY } else { 0.0 };
-        Ok(Annulus { dim, ln_inner, ln_outer: shell.ln_1p() })
+        Ok(Annulus::from_logarithms(dim, ln_inner, shell.ln_1p()))
+    }
+
+    fn from_logarithms(dim: u64, ln_inner: f64, ln_outer: f64) -> Self {
+        let hollow = -(dim as f64 * (ln_inner - ln_outer)).exp_m1();
+        Annulus { dim, ln_inner, ln_outer, hollow }
     }
 
     /// ln of the volume: ln C_d + d ln b + ln(1 - (a / b)^d), with C_d the volume of the unit
@@ -93,26 +101,38 @@ impl Annulus {
     /// Numerics: ln(b / r) is positive for every T, so the draw never touches the outer sphere;
     /// it is clamped to the inner one, which rounding may pass by one unit in the last place.
     pub fn sample_radius<R: Rng + ?Sized>(&self, rng: &mut R) -> RadialDraw {
-        let t: f64 = rng.sample(Open01);
-        let ln_outer_ratio = -(-self.hollow() * t).ln_1p() / self.dim as f64;
-        let ln_radius = (self.ln_outer - ln_outer_ratio).max(self.ln_inner);
+        self.radius_at(rng.sample(Open01))
+    }
+
+    /// The norm that a T between 0 and 1 gives, without branches.
+    #[inline(always)]
+    pub(crate) fn radius_at(&self, t: f64) -> RadialDraw {
+        let ln_outer_ratio = -ln_1p(-self.hollow * t) / self.dim as f64;
+        let ln_radius = self.ln_outer - ln_outer_ratio;
+        let ln_radius = if ln_radius > self.ln_inner { ln_radius } else { self.ln_inner };
         RadialDraw { ln_radius, ln_outer_ratio }
     }
 
-    /// Draws the coordinates of a point: a normalised Gaussian vector times an exact norm.
-    ///
-    /// Panics: if `point` does not have `dim` elements.
-    pub fn fill_point<R: Rng + ?Sized>(&self, rng: &mut R, point: &mut [f64]) {
-        assert_eq!(point.len() as u64, self.dim, "a point has one coordinate per dimension");
-        let radius = self.sample_radius(rng).ln_radius.exp();
-        point.fill_with(|| rng.sample(StandardNormal));
-        let scale = radius / norm_of(point, |x| x);
-        point.iter_mut().for_each(|x| *x *= scale);
+    /// This annulus or, where `condition` fails, another in the same dimension, without branches.
+    #[inline(always)]
+    pub(crate) fn select(self, condition: bool, other: Annulus) -> Annulus {
+        Annulus {
+            dim: self.dim,
+            ln_inner: if condition { self.ln_inner } else { other.ln_inner },
+            ln_outer: if condition { self.ln_outer } else { other.ln_outer },
+            hollow: if condition { self.hollow } else { other.hollow },
+        }
     }
 
-    /// 1 - (a / b)^d.
-    fn hollow(&self) -> f64 {
-        -(self.dim as f64 * (self.ln_inner - self.ln_outer)).exp_m1()
+    /// Draws the coordinates of a point: a normalised Gaussian vector times an exact norm. Returns
+    /// the norm that the coordinates have, which rounding moves off the one drawn.
+    ///
+    /// Panics: if `point` does not have `dim` elements.
+    pub fn fill_point<R: Rng + ?Sized>(&self, rng: &mut R, point: &mut [f64]) -> f64 {
+        assert_eq!(point.len() as u64, self.dim, "a point has one coordinate per dimension");
+        let radius = self.sample_radius(rng).ln_radius.exp();
+        fill_normal(rng, point);
+        scaled(point, radius / norm_of(point, |x| x))
     }
 
     fn ln_hollow(&self) -> f64 {
@@ -128,17 +148,37 @@ impl Distribution<Vec<f64>> for Annulus {
     }
 }
 
+/// Partial sums of a norm, so that its error grows with d / 8 and its loop vectorises.
+const LANES: usize = 8;
+
 /// Euclidean norm of a vector after mapping each coordinate.
-///
-/// Numerics: eight running sums, so that the error grows with d / 8 and the loop vectorises.
 pub(crate) fn norm_of(x: &[f64], map: impl Fn(f64) -> f64) -> f64 {
-    let mut sums = [0.0; 8];
-    let (blocks, rest) = x.as_chunks::<8>();
+    let mut sums = [0.0; LANES];
+    let (blocks, rest) = x.as_chunks::<LANES>();
     for block in blocks {
         for (sum, &value) in sums.iter_mut().zip(block) {
             *sum += map(value).powi(2);
         }
     }
-    let tail: f64 = rest.iter().map(|&value| map(value).powi(2)).sum();
-    (sums.iter().sum::<f64>() + tail).sqrt()
+    for (sum, &value) in sums.iter_mut().zip(rest) {
+        *sum += map(value).powi(2);
+    }
+    sums.iter().sum::<f64>().sqrt()
+}
+
+/// Scales a vector in place and returns its norm afterwards, in one pass.
+fn scaled(x: &mut [f64], scale: f64) -> f64 {
+    let mut sums = [0.0; LANES];
+    let (blocks, rest) = x.as_chunks_mut::<LANES>();
+    for block in blocks {
+        for (sum, value) in sums.iter_mut().zip(block) {
+            *value *= scale;
+            *sum += value.powi(2);
+        }
+    }
+    for (sum, value) in sums.iter_mut().zip(rest) {
+        *value *= scale;
+        *sum += value.powi(2);
+    }
+    sums.iter().sum::<f64>().sqrt()
 }

@@ -1,13 +1,19 @@
 //! The adversarial shift, carried out on samples.
 
-use crate::annulus::{Annulus, norm_of};
+mod radial;
+mod vector;
+
+use crate::annulus::Annulus;
 use crate::counterexample::{CounterExample, Region, SUPPORT};
+use crate::elementary::unit;
 use crate::error::Error;
 use crate::proportion::Proportion;
 use crate::proposition::Proposition;
 use crate::stream::Streams;
 use crate::verdict::Verdict;
+use radial::Radial;
 use rayon::prelude::*;
+use vector::Vector;
 
 /// How deep into the open unit ball a point is moved, as a share of the room that the budget
 /// leaves. The shortest shift ends on the sphere, where Lemma 1 does not apply; this one is longer
@@ -17,7 +23,7 @@ const DEPTH: f64 = 1.0 / (1 << 20) as f64;
 /// the last place of the norm.
 const MIN_VECTOR_SHELL: f64 = 1.0 / (1u64 << 30) as f64;
 /// One shell's width in the fixed-point sum of shifts.
-const UNIT: f64 = (1u128 << 64) as f64;
+const UNIT: f64 = (1u64 << 52) as f64;
 
 /// What is drawn for each sample.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,7 +49,7 @@ pub struct MonteCarlo {
     pub moved: u64,
     shell: f64,
     longest: f64,
-    /// Sum of the shifts, in units of shell / 2^64.
+    /// Sum of the shifts, in units of shell / 2^52.
     total: u128,
 }
 
@@ -79,19 +85,6 @@ impl MonteCarlo {
         MonteCarlo { samples, regions: [0; 3], successes, moved, shell, longest: 0.0, total: 0 }
     }
 
-    fn record(&mut self, outcome: Outcome) {
-        self.samples += 1;
-        for (count, region) in self.regions.iter_mut().zip(SUPPORT) {
-            *count += u64::from(region == outcome.from);
-        }
-        self.successes += u64::from(outcome.success);
-        if let Some(shift) = outcome.shift {
-            self.moved += 1;
-            self.longest = self.longest.max(shift);
-            self.total += (shift / self.shell * UNIT) as u128;
-        }
-    }
-
     fn merge(mut self, other: Self) -> Self {
         self.samples += other.samples;
         for (count, more) in self.regions.iter_mut().zip(other.regions) {
@@ -113,8 +106,9 @@ impl MonteCarlo {
 /// agree on a label that q changes only in regions where p changes it too. From the outer annulus
 /// the unit ball is at least 1 > shell away, and elsewhere p and q agree.
 ///
-/// Sample i has its own random stream, keyed by seed, sampler and i, so the result depends on
-/// neither the number of threads nor the order. Runs on the current rayon pool.
+/// Sample i draws from random words of its own, keyed by seed, sampler and i, so the result depends
+/// on neither the number of threads nor the order. Runs on the current rayon pool; samples are not
+/// kept, so memory does not grow with their number.
 ///
 /// Errors: `samples` is 0, or the vector sampler is asked for a shell below 2^-30, which
 /// coordinates in f64 do not resolve.
@@ -144,35 +138,50 @@ pub fn simulate(
     if sampler == Sampler::Vector && shell < MIN_VECTOR_SHELL {
         return Err(Error::UnresolvedShell { shell, min: MIN_VECTOR_SHELL });
     }
-    let task = match sampler {
-        Sampler::Radial => "attack radial",
-        Sampler::Vector => "attack vector",
-    };
-    let streams = Streams::new(seed, task);
     let attack = Attack::new(proposition)?;
-    let empty = || (MonteCarlo::empty(shell), Vec::new());
-    let tallies = (0..samples).into_par_iter().fold(empty, |(mut tally, mut buffer), index| {
-        let outcome = match sampler {
-            Sampler::Radial => attack.radial(&mut streams.get(index)),
-            Sampler::Vector => attack.vector(&mut streams.get(index), &mut buffer),
-        };
-        tally.record(outcome);
-        (tally, buffer)
+    Ok(match sampler {
+        Sampler::Radial => {
+            let (radial, streams) = (Radial::new(&attack), Streams::new(seed, "attack radial"));
+            in_runs(&streams, samples, radial::RUN, &attack, |pieces, (): &mut (), tally| {
+                radial.attack(pieces, tally);
+            })
+        }
+        Sampler::Vector => {
+            let (vector, streams) = (Vector::new(&attack), Streams::new(seed, "attack vector"));
+            in_runs(&streams, samples, vector::RUN, &attack, |pieces, x: &mut Vec<f64>, tally| {
+                vector.attack(pieces, x, tally);
+            })
+        }
+    })
+}
+
+/// Gives runs of samples, by the W random words that belong to each, to `evaluate`, and adds up
+/// what it tallies. What else it needs to remember starts as the default, once per thread or more
+/// often. How long a run is changes the speed alone.
+fn in_runs<const W: usize, M: Default + Send>(
+    streams: &Streams,
+    samples: u64,
+    run: u64,
+    attack: &Attack,
+    evaluate: impl Fn(&[[u64; W]], &mut M, &mut MonteCarlo) + Sync,
+) -> MonteCarlo {
+    let empty = || MonteCarlo::empty(attack.example.shell());
+    let start = || (empty(), M::default(), vec![[0; W]; run as usize]);
+    let runs = (0..samples.div_ceil(run)).into_par_iter();
+    let tallies = runs.fold(start, |(mut tally, mut memory, mut pieces), number| {
+        let first = number * run;
+        let pieces_of_run = &mut pieces[..run.min(samples - first) as usize];
+        streams.fill(first, pieces_of_run);
+        evaluate(pieces_of_run, &mut memory, &mut tally);
+        (tally, memory, pieces)
     });
-    Ok(tallies.map(|(tally, _)| tally).reduce(|| MonteCarlo::empty(shell), MonteCarlo::merge))
+    tallies.map(|(tally, ..)| tally).reduce(empty, MonteCarlo::merge)
 }
 
-/// One sample, after the attempt to move it.
-struct Outcome {
-    from: Region,
-    success: bool,
-    shift: Option<f64>,
-}
-
-/// What the evaluation of a sample needs, computed once.
+/// What both samplers need, computed once.
 struct Attack<'a> {
     example: &'a CounterExample,
-    annuli: [Annulus; 3],
+    data: Mixture,
     /// Whether items 1, 2, 3 and 5 hold for a move from the shell to each region of [`SUPPORT`].
     items: [bool; 3],
 }
@@ -181,63 +190,43 @@ impl<'a> Attack<'a> {
     fn new(proposition: &Proposition<'a>) -> Result<Self, Error> {
         let example = proposition.example();
         let holds = |to| proposition.attack(Region::Shell, to) == Verdict::Proved;
-        Ok(Attack {
-            example,
+        Ok(Attack { example, data: Mixture::new(example)?, items: SUPPORT.map(holds) })
+    }
+
+    /// Items 1, 2, 3 and 5 for a point moved from the shell to this region.
+    fn items_hold(&self, to: Region) -> bool {
+        SUPPORT.iter().zip(self.items).any(|(&region, holds)| region == to && holds)
+    }
+}
+
+/// The marginal p(x): a mixture of three uniform distributions.
+#[derive(Clone, Copy)]
+struct Mixture {
+    /// One annulus per region of [`SUPPORT`].
+    annuli: [Annulus; 3],
+    /// The probabilities of the first region, and of the first two.
+    up_to: [f64; 2],
+}
+
+impl Mixture {
+    fn new(example: &CounterExample) -> Result<Self, Error> {
+        let (dim, data) = (example.dim(), example.data());
+        let ball = data.mass(Region::Ball);
+        Ok(Mixture {
             annuli: [
-                Annulus::new(example.dim(), 0.0, 1.0)?,
-                Annulus::with_shell(example.dim(), example.shell(), false)?,
-                Annulus::new(example.dim(), 2.0, 3.0)?,
+                Annulus::new(dim, 0.0, 1.0)?,
+                Annulus::with_shell(dim, example.shell(), false)?,
+                Annulus::new(dim, 2.0, 3.0)?,
             ],
-            items: SUPPORT.map(holds),
+            up_to: [ball, ball + data.mass(Region::Shell)],
         })
     }
 
-    fn annulus(&self, region: Region) -> &Annulus {
-        match region {
-            Region::Ball => &self.annuli[0],
-            Region::Shell => &self.annuli[1],
-            _ => &self.annuli[2],
-        }
-    }
-
-    /// Draws the norm and moves it. The room left by the budget comes from the draw itself, so it
-    /// is positive and exact even where 1 + shell - ||x|| would round to 0.
-    fn radial<R: rand::Rng>(&self, rng: &mut R) -> Outcome {
-        let drawn = self.example.data().sample_region(rng);
-        let draw = self.annulus(drawn).sample_radius(rng);
-        let from = self.example.region(draw.ln_radius);
-        if from != Region::Shell {
-            return Outcome { from, success: false, shift: None };
-        }
-        let room = (1.0 + self.example.shell()) * -(-draw.ln_outer_ratio).exp_m1();
-        let depth = room * DEPTH;
-        let success = room - depth > 0.0 && self.items_hold((-depth).ln_1p());
-        // The shift is shell - (room - depth), below shell; the sum may round up to it.
-        let shift = (draw.ln_radius.exp_m1() + depth).min(self.example.shell().next_down());
-        Outcome { from, success, shift: Some(shift) }
-    }
-
-    /// Draws the coordinates, moves them, and measures norms and shift from the coordinates.
-    fn vector<R: rand::Rng>(&self, rng: &mut R, x: &mut Vec<f64>) -> Outcome {
-        x.resize(self.example.dim() as usize, 0.0);
-        let drawn = self.example.data().sample_region(rng);
-        self.annulus(drawn).fill_point(rng, x);
-        let radius = norm_of(x, |value| value);
-        let from = self.example.region(radius.ln());
-        if from != Region::Shell {
-            return Outcome { from, success: false, shift: None };
-        }
-        let room = 1.0 + self.example.shell() - radius;
-        let scale = (1.0 - room * DEPTH) / radius;
-        let shift = norm_of(x, |value| value - value * scale);
-        let moved = norm_of(x, |value| value * scale);
-        let success = shift < self.example.shell() && self.items_hold(moved.ln());
-        Outcome { from, success, shift: Some(shift) }
-    }
-
-    /// Items 1, 2, 3 and 5 for a point moved from the shell to this norm.
-    fn items_hold(&self, ln_radius: f64) -> bool {
-        let to = self.example.region(ln_radius);
-        SUPPORT.iter().zip(self.items).any(|(&region, holds)| region == to && holds)
+    /// The annulus that a random word chooses, without branches.
+    #[inline(always)]
+    fn annulus(&self, word: u64) -> Annulus {
+        let [ball, shell, outer] = self.annuli;
+        let choice = unit(word);
+        ball.select(choice < self.up_to[0], shell.select(choice < self.up_to[1], outer))
     }
 }
