@@ -118,8 +118,8 @@ fn mutate(value: &Value, path: &mut Vec<String>, emit: &mut impl FnMut(&str, Val
     }
 }
 
-/// The first, the middle and the last digit one up, the text cut short and made longer, and another
-/// word for a word.
+/// The first, the middle and the last digit one up, the text cut short and made longer; another word
+/// for a word.
 fn changed_texts(text: &str) -> Vec<String> {
     let digits: Vec<usize> =
         text.match_indices(|c: char| c.is_ascii_digit()).map(|m| m.0).collect();
@@ -130,9 +130,10 @@ fn changed_texts(text: &str) -> Vec<String> {
         chosen.map(|&i| format!("{}{}{}", &text[..i], next(i), &text[i + 1..])).collect();
     changed.extend([text[1..].to_owned(), text[..text.len() - 1].to_owned(), format!("{text}0")]);
     changed.extend([format!("-{text}"), String::new()]);
-    let words = ["proved", "refuted", "undecided", "<", "<=", ">", ">=", "proposition"];
-    changed.extend(words.map(str::to_owned));
-    changed.push("smallest-dimension".to_owned());
+    if digits.is_empty() {
+        let words = "proved refuted undecided < <= > >= proposition smallest-dimension";
+        changed.extend(words.split(' ').map(str::to_owned));
+    }
     changed.retain(|other| other != text);
     changed
 }

@@ -75,7 +75,7 @@ fn sampled_rates_contain_the_exact_ones() {
 #[test]
 fn a_thin_shell_evades_the_typical_set() {
     let arguments = "--d 100000 --shell 0.0001 --kl-epsilon 0.5 --delta 0.3 --samples 1000";
-    assert!(stdout(arguments).contains("All 8 conditions are proved"));
+    assert!(stdout(arguments).contains("All 10 conditions are proved"));
     let report = json(&format!("detectors {arguments}"));
     assert_eq!(detector(&report, "typical_set")["verdict"], "evaded");
     assert_eq!(detector(&report, "two_sided")["verdict"], "detected");

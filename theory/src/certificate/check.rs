@@ -9,6 +9,7 @@ use crate::statement::{Quantity, Side};
 use num_bigint::BigInt;
 use num_rational::BigRational;
 use num_traits::One;
+use std::cell::OnceCell;
 
 /// Precisions that are tried until an interval determines its digits.
 const BITS: [u64; 8] = [160, 320, 640, 1280, 2560, 5120, 10_240, 20_480];
@@ -16,19 +17,24 @@ const BITS: [u64; 8] = [160, 320, 640, 1280, 2560, 5120, 10_240, 20_480];
 /// Computes the sides of statements about one counter-example.
 pub(crate) struct Checker<'a> {
     parameters: &'a ExactParameters,
+    /// For each precision, once it is needed.
+    values: [OnceCell<Option<Values>>; BITS.len()],
 }
 
 impl<'a> Checker<'a> {
     pub fn new(parameters: &'a ExactParameters) -> Self {
-        Checker { parameters }
+        Checker { parameters, values: [const { OnceCell::new() }; BITS.len()] }
     }
 
     /// Decimal bounds on a side; none where no precision determines them.
     pub fn around(&self, side: &Side, digits: u32) -> Option<[Decimal; 2]> {
-        BITS.into_iter().find_map(|bits| {
+        BITS.into_iter().zip(&self.values).find_map(|(bits, values)| {
             let interval = match side {
                 Side::Exact(x) => Some(Interval::fraction(x, bits)),
-                Side::Real(quantity) => Values::new(self.parameters, bits)?.of(*quantity),
+                Side::Real(quantity) => {
+                    let values = values.get_or_init(|| Values::new(self.parameters, bits));
+                    values.as_ref()?.of(*quantity)
+                }
                 Side::WindowEnd { dim, goal, upper } => {
                     window_end(*dim, &self.parameters.shell, goal, *upper, bits)
                 }
