@@ -133,9 +133,9 @@ impl Interval {
 
     fn spanning(&self, lows: [Dyadic; 4], highs: [Dyadic; 4]) -> Self {
         let [first, rest @ ..] = lows;
-        let low = rest.into_iter().fold(first, |x, y| smaller(x, y));
+        let low = rest.into_iter().fold(first, smaller);
         let [first, rest @ ..] = highs;
-        let high = rest.into_iter().fold(first, |x, y| larger(x, y));
+        let high = rest.into_iter().fold(first, larger);
         Interval::new(low, high, self.bits)
     }
 

@@ -2,7 +2,7 @@
 //!
 //! A certificate states exact parameters, and for every condition of Proposition 1 and both lemmas
 //! the two sides that are compared, each as an exact fraction or between two decimals. The decimals
-//! are determined by the number they enclose (see [`Decimal::around`]), so that whoever computes
+//! are determined by the number they enclose (`decimal.rs` has the rule), so that whoever computes
 //! them with whatever arithmetic gets the same digits, and a changed digit is a wrong digit.
 //! [`Certificate::new`] computes them from enclosures, [`Certificate::verify`] from the checker's
 //! own arithmetic and formulas.
