@@ -427,6 +427,11 @@ fn same(
 }
 
 impl Parameters {
+    /// The dimension.
+    pub fn dim(&self) -> u64 {
+        self.d
+    }
+
     /// lambda1 and lambda2.
     pub fn weights(&self) -> (&str, &str) {
         (&self.lambda1, &self.lambda2)
