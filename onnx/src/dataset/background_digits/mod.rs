@@ -35,6 +35,7 @@ pub use backgrounds::{Backgrounds, LONG_SIDE, SCALES, Source, Split, SplitBy, TE
 pub use blur::Blur;
 pub use grey::{Grey, Window, luma, rounded};
 pub use manifest::{FileSum, Manifest, PartRecord};
+pub use photograph::decode;
 
 use super::{Images, Pixels};
 use crate::error::{Error, Result};

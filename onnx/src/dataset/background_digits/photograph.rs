@@ -19,6 +19,9 @@ const EXTENSIONS: [&str; 3] = ["jpg", "jpeg", "png"];
 /// The largest image that is decoded, in bytes of memory: a damaged header may ask for more.
 const LARGEST: usize = 1 << 30;
 
+const START_OF_SCAN: [u8; 2] = [0xff, 0xda];
+const END_OF_IMAGE: [u8; 2] = [0xff, 0xd9];
+
 /// A picture, or what is wrong with its file.
 type Decoded = std::result::Result<Grey, String>;
 
@@ -61,12 +64,22 @@ pub fn decode(bytes: &[u8]) -> Decoded {
 }
 
 fn decode_jpeg(bytes: &[u8]) -> Decoded {
+    // The decoder fills what a truncated file lacks with grey.
+    if last_marker(bytes, END_OF_IMAGE) <= last_marker(bytes, START_OF_SCAN) {
+        return Err("its end is missing".to_owned());
+    }
     let options =
         DecoderOptions::default().set_strict_mode(true).jpeg_set_out_colorspace(ColorSpace::RGB);
     let mut decoder = JpegDecoder::new_with_options(ZCursor::new(bytes), options);
     let colours = decoder.decode().map_err(|error| error.to_string())?;
     let info = decoder.info().ok_or("it has no header")?;
     Ok(Grey::from_rgb(usize::from(info.width), &colours))
+}
+
+/// Where a marker stands last; none counts as before everything. Compressed data holds no marker,
+/// and the thumbnail that a header may hold lies before the image.
+fn last_marker(bytes: &[u8], marker: [u8; 2]) -> Option<usize> {
+    bytes.windows(2).rposition(|pair| pair == marker)
 }
 
 fn decode_png(bytes: &[u8]) -> Decoded {
