@@ -38,7 +38,8 @@ fn given() -> tempfile::TempDir {
     let path = |name: &str| folder.path().join(name);
     fs::create_dir(path("digits")).unwrap();
     for (part, count) in [("train", 20_u8), ("t10k", 10)] {
-        let pixels: Vec<u8> = (0..16 * count).map(|index| 50 * (index % 5 / 4)).collect();
+        let pixel = |index: usize| if index.is_multiple_of(5) { 50 } else { 0 };
+        let pixels: Vec<u8> = (0..16 * usize::from(count)).map(pixel).collect();
         let labels: Vec<u8> = (0..count).map(|index| index % 10).collect();
         let images = idx(&[count.into(), 4, 4], &pixels);
         fs::write(path(&format!("digits/{part}-images-idx3-ubyte")), images).unwrap();
