@@ -70,7 +70,9 @@ fn flat(grey: u8) -> Vec<u8> {
     png(40, png::ColorType::Grayscale, &[grey; 40 * 36])
 }
 
-fn folder_of(files: &[(&str, Vec<u8>)]) -> tempfile::TempDir {
+type NamedFile<'a> = (&'a str, Vec<u8>);
+
+fn folder_of(files: &[NamedFile]) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     for (name, bytes) in files {
         let path = folder.path().join(name);
@@ -340,7 +342,7 @@ fn windows_that_do_not_fit_are_not_drawn() {
 fn files(split: &Split) -> (SplitBy, Vec<&str>, Vec<&str>) {
     match &split.source {
         Source::Cifar10 { .. } => panic!("photographs were expected"),
-        Source::Photographs { split_by, train, test } => {
+        Source::Photographs { split_by, train, test, .. } => {
             let train = train.iter().map(|file| file.file.as_str()).collect();
             let test = test.iter().map(|file| file.file.as_str()).collect();
             (*split_by, train, test)
@@ -401,7 +403,7 @@ fn folders_named_train_and_test_are_the_split() {
 fn folders_without_usable_photographs_are_refused() {
     let jpeg = BASE64_STANDARD.decode(JPEGS[0]).unwrap();
     let truncated_png = flat(50)[..flat(50).len() - 14].to_vec();
-    let cases: [(Vec<(&str, Vec<u8>)>, &[&str]); 6] = [
+    let cases: [(Vec<NamedFile>, &[&str]); 6] = [
         (vec![("a.txt", b"text".to_vec())], &["0 for training and 0 for test"]),
         (vec![("a.png", flat(1))], &["1 for training and 0 for test"]),
         (
@@ -478,7 +480,7 @@ fn cifar10_with_its_own_split() {
             )
         })
         .collect();
-    let mut given: Vec<(&str, Vec<u8>)> =
+    let mut given: Vec<NamedFile> =
         batches.iter().map(|(name, bytes)| (name.as_str(), bytes.clone())).collect();
     given.push(("cifar-10-batches-bin/test_batch.bin", cifar(&[[0, 0, 255], [5, 5, 5]])));
     let folder = folder_of(&given);
@@ -629,7 +631,7 @@ fn what_is_written_reads_back_and_the_manifest_holds_its_sums() {
     let text = fs::read_to_string(out.path().join(MANIFEST)).unwrap();
     let manifest: serde_json::Value = serde_json::from_str(&text).unwrap();
     assert_eq!((&manifest["seed"], &manifest["blur"]), (&1.into(), &1.0.into()));
-    assert_eq!(manifest["scales"].as_array().unwrap().len(), SCALES.len());
+    assert_eq!(manifest["backgrounds"]["scales"].as_array().unwrap().len(), SCALES.len());
     let listed = manifest["files"].as_array().unwrap();
     assert_eq!(listed.len(), 6);
     for file in listed {

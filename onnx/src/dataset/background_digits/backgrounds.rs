@@ -114,6 +114,10 @@ pub enum Source {
     Photographs {
         /// Who split them: `folders` named train and test, or the `seed`.
         split_by: SplitBy,
+        /// Long side that they are shrunk to, in pixels.
+        long_side: usize,
+        /// Sides of the windows, in sides of a digit.
+        scales: Vec<usize>,
         /// Behind the training digits.
         train: Vec<FileSum>,
         /// Behind the test digits.
@@ -219,7 +223,13 @@ fn open_photographs(folder: &Path, side: usize, seed: u64) -> Result<Split> {
         (files, Backgrounds::new(pictures, windows.clone(), side))
     };
     let ((train_files, train), (test_files, test)) = (take(train), take(test));
-    let source = Source::Photographs { split_by, train: train_files, test: test_files };
+    let source = Source::Photographs {
+        split_by,
+        long_side: LONG_SIDE,
+        scales: SCALES.to_vec(),
+        train: train_files,
+        test: test_files,
+    };
     Ok(Split { train, test, source })
 }
 

@@ -49,10 +49,6 @@ pub struct Manifest {
     pub blur: f64,
     /// How digit and background become one image.
     pub overlay: &'static str,
-    /// Long side that photographs are shrunk to, in pixels.
-    pub long_side: usize,
-    /// Sides of the windows, in sides of a digit.
-    pub scales: Vec<usize>,
     /// The digits' files.
     pub digits: Vec<FileSum>,
     /// The backgrounds' files.

@@ -135,8 +135,6 @@ impl BackgroundDigits {
             seed,
             blur: blur.bandwidth(),
             overlay: "the digit where it is not black, else the background",
-            long_side: LONG_SIDE,
-            scales: SCALES.to_vec(),
             digits: digits.files,
             backgrounds: backgrounds.source.clone(),
             parts: vec![of_train, of_test],
