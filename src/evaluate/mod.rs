@@ -1,5 +1,6 @@
 //! The `evaluate` command: exported models, measured.
 
+mod dataset;
 mod engine_args;
 mod engines;
 mod inspect;
@@ -33,6 +34,7 @@ struct Cli {
 enum Command {
     Run(run::Args),
     Inspect(inspect::Args),
+    Dataset(dataset::Args),
     Engines(engines::Args),
     Setup(setup::Args),
 }
@@ -51,6 +53,7 @@ pub fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Run(args) => run::run(&args),
         Command::Inspect(args) => inspect::run(&args),
+        Command::Dataset(args) => dataset::run(&args),
         Command::Engines(args) => engines::run(&args),
         Command::Setup(args) => setup::run(&args),
     };

@@ -1,8 +1,8 @@
 //! Result files: whole or absent.
 
-use std::{io::Write, path::Path};
+use std::{fs, io::Write, path::Path};
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use serde::Serialize;
 
 /// Rows as CSV text with a header.
@@ -47,4 +47,37 @@ fn new_file(folder: &Path) -> std::io::Result<tempfile::NamedTempFile> {
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666)); // less the umask
     builder.tempfile_in(folder)
+}
+
+/// Makes a new folder, in one step as well: `fill` writes its files into another one beside it.
+///
+/// # Errors
+/// Where `path` exists, its parent cannot be written, or `fill` fails; nothing is left behind.
+pub fn write_folder<T>(
+    path: &Path,
+    fill: impl FnOnce(&Path) -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
+    ensure_absent(path)?;
+    let parent = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let parent = parent.unwrap_or(Path::new("."));
+    let cannot = || format!("cannot write {}", path.display());
+    fs::create_dir_all(parent).with_context(cannot)?;
+    let work = tempfile::tempdir_in(parent).with_context(cannot)?;
+    // A folder in the private one, so that it gets the rights that the user's folders get.
+    let filled = work.path().join("filled");
+    fs::create_dir(&filled).with_context(cannot)?;
+    let result = fill(&filled)?;
+    ensure_absent(path)?;
+    fs::rename(&filled, path).with_context(cannot)?;
+    Ok(result)
+}
+
+/// Refuses a path where something is.
+///
+/// # Errors
+/// Where it exists, naming it and the remedy.
+pub fn ensure_absent(path: &Path) -> anyhow::Result<()> {
+    let exists = fs::symlink_metadata(path).is_ok();
+    ensure!(!exists, "{} exists already; name another folder or delete it", path.display());
+    Ok(())
 }

@@ -1,5 +1,6 @@
 //! Figures: one look for all of them.
 
+pub mod contact_sheet;
 mod figure;
 
 pub use figure::{

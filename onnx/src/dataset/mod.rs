@@ -1,5 +1,6 @@
-//! Images with labels: IDX, CIFAR-10 binary and NPZ files, and synthetic noise.
+//! Images with labels: IDX, CIFAR-10 binary and NPZ files, synthetic noise, background digits.
 
+pub mod background_digits;
 mod cifar10;
 mod idx;
 mod npz;
@@ -82,6 +83,24 @@ impl Images {
             pixels: Pixels::Bytes(pixels),
             labels: None,
         }
+    }
+
+    /// Writes 8-bit grey images and their labels as two plain IDX files.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where a file cannot be written, [`Error::Dataset`] where IDX cannot hold the
+    /// images: they have colours, other values than bytes, no labels or labels above 255.
+    pub fn write_idx(&self, images: &Path, labels: &Path) -> Result<()> {
+        idx::write(self, images, labels)
+    }
+
+    /// Writes images under `x` (uint8 or float32, N x C x H x W) and labels, where there are any,
+    /// under `y` (int64), compressed.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where the file cannot be written.
+    pub fn write_npz(&self, path: &Path) -> Result<()> {
+        npz::write(self, path)
     }
 
     /// Number of images.

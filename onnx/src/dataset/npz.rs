@@ -1,9 +1,9 @@
 //! NPZ archives as NumPy writes them: images under `x` or `images`, labels under `y` or `labels`.
 
-use std::{fs::File, path::Path};
+use std::{fs::File, io, path::Path};
 
-use ndarray::{ArrayD, IxDyn, OwnedRepr};
-use ndarray_npy::{NpzReader, ReadableElement};
+use ndarray::{Array1, ArrayD, ArrayView4, IxDyn, OwnedRepr};
+use ndarray_npy::{NpzReader, NpzWriter, ReadableElement};
 
 use super::{Images, Pixels};
 use crate::{
@@ -43,6 +43,30 @@ pub(super) fn read(path: &Path) -> Result<Images> {
     };
     let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     Ok(Images { name, path: None, shape, pixels, labels })
+}
+
+/// Writes images and labels, compressed.
+pub(super) fn write(images: &Images, path: &Path) -> Result<()> {
+    let dims = (images.len(), images.shape.channels, images.shape.height, images.shape.width);
+    let file = File::create(path).map_err(Error::io(path))?;
+    let mut archive = NpzWriter::new_compressed(file);
+    let whole = "pixels are whole images";
+    let written = match &images.pixels {
+        Pixels::Bytes(bytes) => {
+            archive.add_array("x", &ArrayView4::from_shape(dims, bytes).expect(whole))
+        }
+        Pixels::Unit(values) => {
+            archive.add_array("x", &ArrayView4::from_shape(dims, values).expect(whole))
+        }
+    };
+    let labels = images.labels.iter().flatten().map(|&label| label as i64).collect::<Array1<i64>>();
+    written
+        .and_then(|()| match images.labels {
+            Some(_) => archive.add_array("y", &labels),
+            None => Ok(()),
+        })
+        .and_then(|()| archive.finish().map(drop))
+        .map_err(|error| Error::io(path)(io::Error::other(error)))
 }
 
 fn array<T: ReadableElement>(archive: &mut Archive, name: &str) -> Option<ArrayD<T>> {
