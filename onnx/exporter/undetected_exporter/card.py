@@ -8,12 +8,13 @@ from pathlib import Path
 import numpy as np
 import onnx
 
-from . import data, evaluate
+from . import data, evaluate, pixelcnn_card
 from .contract import read_metadata
 from .errors import ExporterError
 from .export import run, session
 from .noise import generator
-from .train import PRESETS, Settings
+from .pixelcnn import PixelCnnConfig
+from .train import PRESETS, Settings, with_defaults
 
 TEST_SEED = 0
 
@@ -110,7 +111,8 @@ def evaluate_file(path: Path, folder: Path, threads: int = 0) -> tuple[onnx.Mode
 def training_command(training: dict) -> str:
     """The command that trained it; options at their defaults are left out, paths are the reader's."""
     defaults = {name: field.default for name, field in Settings.__dataclass_fields__.items()}
-    options = [f"--{key.replace('_', '-')} {training[key]}" for key in defaults if training.get(key) != defaults[key]]
+    training = with_defaults(training)
+    options = [f"--{key.replace('_', '-')} {training[key]}" for key in defaults if training[key] != defaults[key]]
     return " ".join(["python -m undetected_exporter train", *options, "--data DATA --out RUN"])
 
 
@@ -151,27 +153,34 @@ def render(model: onnx.ModelProto, found: Figures, path: Path) -> str:
     facts = declared(model, path)
     training, dataset = json.loads(facts["training"]), dataset_of(facts)
     blocks = (
-        *_heading(facts, path, dataset),
-        *_measured(found, dataset),
+        *_heading(facts, path, dataset, training),
+        *_measured(found, dataset, training),
         *_architecture(training),
         *_training(training, facts, dataset),
         *_commands(training, dataset, path),
-        *_limits(found, dataset),
+        *_limits(found, dataset, training),
         *_licence(),
     )
     return "\n\n".join(blocks) + "\n"
 
 
-def _heading(facts: dict, path: Path, dataset: data.DataSet) -> tuple[str, ...]:
-    text = f"""A class-conditional GLOW of {dataset.title}, trained on `{facts["objective"]}`, in `{path.name}`
+def _is_pixelcnn(training: dict) -> bool:
+    return isinstance(PRESETS[training["preset"]].config, PixelCnnConfig)
+
+
+def _heading(facts: dict, path: Path, dataset: data.DataSet, training: dict) -> tuple[str, ...]:
+    model = pixelcnn_card.TITLE if _is_pixelcnn(training) else "GLOW"
+    text = f"""A class-conditional {model} of {dataset.title}, trained on `{facts["objective"]}`, in `{path.name}`
         ({path.stat().st_size:,} bytes, float32). Written by `undetected_exporter card`: every figure below is
         computed from the file or read from its metadata."""
     return f"# {facts['name']}", _paragraph(text)
 
 
-def _measured(found: Figures, dataset: data.DataSet) -> tuple[str, ...]:
-    text = f"""On all {found.n:,} test images of {dataset.title}, by ONNX Runtime, uniform dequantisation and padding
-        noise, one draw per image (seed {found.noise_seed}). In brackets: two-sided 99 % intervals, Wilson's for the
+def _measured(found: Figures, dataset: data.DataSet, training: dict) -> tuple[str, ...]:
+    noise = "uniform dequantisation and padding noise, one draw per image (seed {seed})"
+    noise = (pixelcnn_card.MEASURED if _is_pixelcnn(training) else noise).format(seed=found.noise_seed)
+    text = f"""On all {found.n:,} test images of {dataset.title}, by ONNX Runtime, {noise}.
+        In brackets: two-sided 99 % intervals, Wilson's for the
         accuracy, the normal approximation for means. bits/dim = -(log p - D ln 256)/(D ln 2)."""
     rows = [
         ("accuracy, argmax of log p(x given y)", _percent(found.accuracy)),
@@ -187,6 +196,9 @@ def _measured(found: Figures, dataset: data.DataSet) -> tuple[str, ...]:
 
 def _architecture(training: dict) -> tuple[str, ...]:
     config = PRESETS[training["preset"]].config
+    if isinstance(config, PixelCnnConfig):
+        text, header, rows = pixelcnn_card.architecture(training, config)
+        return "## Architecture", _paragraph(text), _table(header, rows)
     text = f"""{training["parameters"]:,} trained parameters; the file holds what they combine to. One channel of
         uniform noise, scaled to [0, 2/256], doubles the image's channels. Each step is ActNorm, invertible 1x1
         convolution and affine coupling (3x3, 1x1, 3x3 convolutions). Every level but the last ends with a squeeze
@@ -201,12 +213,13 @@ def _architecture(training: dict) -> tuple[str, ...]:
 
 
 def _training(training: dict, facts: dict, dataset: data.DataSet) -> tuple[str, ...]:
+    noise = pixelcnn_card.NOISE if _is_pixelcnn(training) else "dequantisation and padding noise drawn anew each time"
     used = (training["limit"] or dataset.files["train-images"].shape[0]) - training["held_out"]
     text = f"""Objective: `{facts["objective"]}`. {training["epochs"]} epoch(s) over {used:,} training images (the last
         {training["held_out"]:,} held out for validation) in batches of {training["batch"]}; Adam at
         {training["peak_rate"]:g} after a warm-up of {training["warmup_steps"]} steps, falling linearly to 1 % of it
         over the last {1 - training["decay_from"]:.0%} of the steps; gradient norm clipped to {training["clip"]:g};
-        dequantisation and padding noise drawn anew each time; random crops that shift the image by up to
+        {noise}; random crops that shift the image by up to
         {training["crop_margin"]} pixel(s), edges repeated (the paper: 4 pixels, 150 epochs). Seed {training["seed"]}.
         Wall time {training["seconds"] / 60:.0f} minutes on {_hardware(training)}, with PyTorch
         {training["torch"].split("+")[0]}. After the last epoch, on the held-out images: accuracy
@@ -229,12 +242,16 @@ def _commands(training: dict, dataset: data.DataSet, path: Path) -> tuple[str, .
     return "## Commands", "\n".join(lines), _paragraph(text)
 
 
-def _limits(found: Figures, dataset: data.DataSet) -> tuple[str, ...]:
+def _limits(found: Figures, dataset: data.DataSet, training: dict) -> tuple[str, ...]:
+    subject = f"""A subject for studying detection and attacks, trained on {dataset.title} alone; not a security
+        mechanism, and not a classifier for use outside such studies."""
+    if _is_pixelcnn(training):
+        points = (*pixelcnn_card.limits(found.bits_per_dim.value), subject)
+        return "## Limits", "\n".join(_paragraph("- " + point, "  ") for point in points)
     points = (
         f"""Not the paper's model, which has 12 steps of 128 channels at each of 4 levels and trained for 150 epochs: a
         threshold has to be chosen from this model's own likelihoods (mean {found.bits_per_dim.value:.2f} bits/dim).""",
-        f"""A subject for studying detection and attacks, trained on {dataset.title} alone; not a security mechanism,
-        and not a classifier for use outside such studies.""",
+        subject,
         """The likelihood is that of the zero-padded image together with its noise channel: exact given the noise, and
         not comparable with likelihoods of the unpadded image.""",
         """Far from the data, log-densities are extrapolations in float32; see the worst image above.""",

@@ -32,6 +32,8 @@ def _train(options: argparse.Namespace) -> None:
         raise ExporterError("--device cuda: PyTorch finds no CUDA device; use --device cpu")
     chosen = {name: getattr(options, name) for name in DEFAULTS}
     settings = train.Settings(**chosen)
+    if settings.objective == "base" and settings.alpha != DEFAULTS["alpha"]:
+        raise ExporterError(f"--alpha {settings.alpha:g}: objective base has no such term; use --objective reweight")
     images, labels = data.load(options.data, data.DATA_SETS[settings.dataset], "train")
     train.train(settings, images, labels, options.out, options.device)
     print(options.out / train.CHECKPOINT)
@@ -117,8 +119,8 @@ def _add_train(commands) -> None:
     add = commands.add_parser(
         "train",
         help="train a model; run again after an interruption, it goes on",
-        description="Train conditional GLOW. After every epoch the whole state is saved by atomic rename; the same "
-        "command goes on from there and gives the numbers of an uninterrupted run.",
+        description="Train conditional GLOW or PixelCNN++. After every epoch the whole state is saved by atomic "
+        "rename; the same command goes on from there and gives the numbers of an uninterrupted run.",
         formatter_class=Formatter,
     )
     add.set_defaults(act=_train)
@@ -127,6 +129,7 @@ def _add_train(commands) -> None:
     add.add_argument("--data", type=Path, required=True, help="the folder that was given to `fetch --out`")
     formulas = "; ".join(f"{name}: {formula}" for name, (_, formula) in OBJECTIVES.items()).replace("%", "%%")
     add.add_argument("--objective", choices=OBJECTIVES, default="reweight", help=formulas)
+    add.add_argument("--alpha", type=rate, default=_default("alpha"), help="weight of reweight's -log p(y|x)")
     add.add_argument("--out", type=Path, required=True, help="the run's folder: state and history")
     add.add_argument("--epochs", type=positive, default=10, help="passes over the training images, in all")
     add.add_argument("--seed", type=not_negative, default=0, help="of weights, order, crops and noise")

@@ -16,10 +16,10 @@ from torch import Tensor
 from . import data
 from .contract import RELATIVE_TOLERANCE, Parity, random_nodes, write_metadata
 from .errors import ExporterError
-from .glow import Glow, GlowConfig
+from .models import Model, build, config_of
 from .noise import dequantise, generator
-from .objective import OBJECTIVES
-from .train import PRESETS, read_checkpoint
+from .objective import formula
+from .train import PRESETS, read_checkpoint, with_defaults
 
 OPSET = 18
 OUTPUTS = ("log_prob", "log_prob_shared", "log_prob_class")
@@ -34,7 +34,7 @@ class Trained:
 
     settings: dict
     history: list[dict]
-    model: Glow
+    model: Model
 
 
 def load_run(folder: Path) -> Trained:
@@ -42,29 +42,29 @@ def load_run(folder: Path) -> Trained:
     state = read_checkpoint(folder)
     if not state["history"]:
         raise ExporterError(f"{folder}: no epoch is finished yet; train on")
-    model = Glow(GlowConfig(**state["config"]))
+    model = build(config_of(state["config"]))
     model.load_state_dict(state["model"])
-    return Trained(state["settings"], state["history"], model)
+    return Trained(with_defaults(state["settings"]), state["history"], model)
 
 
-def to_onnx(model: Glow) -> onnx.ModelProto:
+def to_onnx(model: Model) -> onnx.ModelProto:
     """Freeze `model` and write it as a graph of plain operators, batch axis N dynamic."""
     model = copy.deepcopy(model).freeze()
     shape = (2, model.config.channels, model.config.side, model.config.side)
-    batch = torch.export.Dim("N")
+    batch, inputs = torch.export.Dim("N"), ("x", "noise") if model.takes_noise else ("x",)
     with _quiet():
         program = torch.onnx.export(
             model,
-            (torch.zeros(shape), torch.zeros(shape)),
-            input_names=["x", "noise"],
+            tuple(torch.zeros(shape) for _ in inputs),
+            input_names=list(inputs),
             output_names=list(OUTPUTS),
-            dynamic_shapes=({0: batch}, {0: batch}),
+            dynamic_shapes=tuple({0: batch} for _ in inputs),
             dynamo=True,
             opset_version=OPSET,
             verbose=False,
         )
     exported = program.model_proto
-    _strip(exported)
+    _strip(exported, type(model).__name__.lower())
     return exported
 
 
@@ -82,22 +82,22 @@ class _quiet:
         self.caught.__exit__(*error)
 
 
-def _strip(model: onnx.ModelProto) -> None:
+def _strip(model: onnx.ModelProto, name: str) -> None:
     """Remove what only the exporting machine knows: stack traces, paths, intermediate shapes' notes."""
     model.ClearField("metadata_props")
     model.graph.ClearField("metadata_props")
     model.graph.ClearField("value_info")
-    model.graph.name = "glow"
+    model.graph.name = name
     for part in (*model.graph.node, *model.graph.input, *model.graph.output, *model.graph.initializer):
         part.ClearField("metadata_props")
         part.ClearField("doc_string")
 
 
-def reference(model: Glow, x: Tensor, noise: Tensor) -> np.ndarray:
+def reference(model: Model, x: Tensor, noise: Tensor | None = None) -> np.ndarray:
     """log_prob [N, K] of the frozen model, evaluated by PyTorch in float64."""
     exact = copy.deepcopy(model).freeze().double()
     with torch.no_grad():
-        return exact(x.double(), noise.double())[0].numpy()
+        return exact(*(value.double() for value in (x, noise) if value is not None))[0].numpy()
 
 
 def session(model: onnx.ModelProto, threads: int = 0) -> onnxruntime.InferenceSession:
@@ -106,8 +106,11 @@ def session(model: onnx.ModelProto, threads: int = 0) -> onnxruntime.InferenceSe
     return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
 
 
-def run(engine: onnxruntime.InferenceSession, x: np.ndarray, noise: np.ndarray) -> dict[str, np.ndarray]:
-    return dict(zip(OUTPUTS, engine.run(list(OUTPUTS), {"x": x, "noise": noise}), strict=True))
+def run(engine: onnxruntime.InferenceSession, x: np.ndarray, noise: np.ndarray | None = None) -> dict[str, np.ndarray]:
+    """Every output by its name; `noise` goes to a graph that has such an input, and to no other."""
+    given = {"x": x, "noise": noise}
+    inputs = {port.name: given[port.name] for port in engine.get_inputs()}
+    return dict(zip(OUTPUTS, engine.run(list(OUTPUTS), inputs), strict=True))
 
 
 def check(model: onnx.ModelProto, parity: Parity) -> float:
@@ -125,7 +128,8 @@ def check(model: onnx.ModelProto, parity: Parity) -> float:
     worst = 0.0
     for size in CHECK_BATCHES:
         pieces = [
-            run(engine, parity.x[i : i + size], parity.noise[i : i + size]) for i in range(0, len(parity.x), size)
+            run(engine, parity.x[i : i + size], None if parity.noise is None else parity.noise[i : i + size])
+            for i in range(0, len(parity.x), size)
         ]
         found = {name: np.concatenate([piece[name] for piece in pieces]) for name in OUTPUTS}
         total = found["log_prob_shared"].astype(np.float64)[:, None] + found["log_prob_class"]
@@ -137,8 +141,10 @@ def check(model: onnx.ModelProto, parity: Parity) -> float:
     return worst
 
 
-def _parity(model: Glow, images: np.ndarray, source: torch.Generator) -> Parity:
+def _parity(model: Model, images: np.ndarray, source: torch.Generator) -> Parity:
     x, noise = dequantise(torch.from_numpy(images), source)
+    if not model.takes_noise:
+        return Parity(x.numpy(), None, reference(model, x), RELATIVE_TOLERANCE)
     return Parity(x.numpy(), noise.numpy(), reference(model, x, noise), RELATIVE_TOLERANCE)
 
 
@@ -163,7 +169,7 @@ def export(trained: Trained, name: str, images: np.ndarray) -> tuple[onnx.ModelP
         n_dims=config.n_dims,
         dataset=dataset.title,
         pad=(config.side - images.shape[1]) // 2,
-        objective=OBJECTIVES[settings["objective"]][1],
+        objective=formula(settings["objective"], settings["alpha"]),
         training=training_facts(trained),
         parity=parity,
     )

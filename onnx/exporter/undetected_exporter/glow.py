@@ -287,6 +287,8 @@ class Glow(nn.Module):
     learnt that they are independent (appendix A.3). Unit: nats, a density on the pixel range [0, 1].
     """
 
+    takes_noise = True
+
     def __init__(self, config: GlowConfig):
         super().__init__()
         self.config = config

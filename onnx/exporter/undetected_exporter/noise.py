@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-PURPOSES = ("weights", "initialise", "epoch", "validation", "test", "parity", "check")
+PURPOSES = ("weights", "initialise", "epoch", "validation", "test", "parity", "check", "dropout")
 
 
 def generator(seed: int, purpose: str, index: int = 0) -> torch.Generator:

@@ -1,11 +1,13 @@
 """What training minimises, per batch, in nats."""
 
 from collections.abc import Callable
+from functools import partial
 
 import torch.nn.functional as F
 from torch import Tensor
 
-Objective = Callable[[Tensor, Tensor, Tensor, int], Tensor]
+Objective = Callable[..., Tensor]
+"""(shared [N], class part [N, K], labels [N], D) and perhaps `alpha` -> the loss."""
 
 
 def log_prob_of(shared: Tensor, per_class: Tensor, label: Tensor) -> Tensor:
@@ -18,12 +20,14 @@ def base(shared: Tensor, per_class: Tensor, label: Tensor, n_dims: int) -> Tenso
     return -log_prob_of(shared, per_class, label).mean() / n_dims
 
 
-def reweight(shared: Tensor, per_class: Tensor, label: Tensor, n_dims: int) -> Tensor:
-    """-ln p(x|y) / D - ln p(y|x), averaged over the batch; p(y) uniform. Source: equation 6.
+def reweight(shared: Tensor, per_class: Tensor, label: Tensor, n_dims: int, alpha: float = 1.0) -> Tensor:
+    """-ln p(x|y) / D - alpha ln p(y|x), averaged over the batch; p(y) uniform.
+
+    Source: equation 6, where alpha = 1; appendix E, where it is 1000.
 
     Under a uniform p(y), p(y|x) is the softmax of the class part: what all classes share cancels.
     """
-    return base(shared, per_class, label, n_dims) + F.cross_entropy(per_class, label)
+    return base(shared, per_class, label, n_dims) + alpha * F.cross_entropy(per_class, label)
 
 
 OBJECTIVES: dict[str, tuple[Objective, str]] = {
@@ -31,3 +35,15 @@ OBJECTIVES: dict[str, tuple[Objective, str]] = {
     "reweight": (reweight, "-log p(x|y)/D - log p(y|x)"),
 }
 """By name: the function, and the formula as the checkpoint declares it."""
+
+
+def weighted(name: str, alpha: float) -> Objective:
+    """The objective called `name`, its classification term weighted by `alpha` where it has one."""
+    function = OBJECTIVES[name][0]
+    return partial(function, alpha=alpha) if function is reweight else function
+
+
+def formula(name: str, alpha: float) -> str:
+    """The formula as the checkpoint declares it, with the weight as a number unless it is 1."""
+    text = OBJECTIVES[name][1]
+    return text if alpha == 1.0 else text.replace("- log p(y|x)", f"- {alpha:g} log p(y|x)")
