@@ -144,6 +144,15 @@ def test_the_density_is_constant_on_a_bin_and_its_integral_over_the_bin_is_the_m
     torch.testing.assert_close(low - 64 * math.log(256), model.log_masses(level).sum((2, 3, 4)))
 
 
+def test_the_gradient_is_zero_by_the_pixel_and_not_by_its_level():
+    model = perturbed(SMALL)
+    x = torch.rand(1, 1, 8, 8, dtype=torch.float64, requires_grad=True)
+    level = torch.randint(1, 255, (1, 1, 8, 8)).double().requires_grad_()
+    sum(part.sum() for part in model.parts(x)).backward()
+    model.log_masses(level).sum().backward()
+    assert (x.grad == 0).all() and (level.grad != 0).all()
+
+
 def test_the_parts_add_up_and_the_class_part_has_mean_zero():
     total, shared, per_class = perturbed(SMALL)(torch.rand(4, 1, 8, 8, dtype=torch.float64))
     torch.testing.assert_close(total, shared[:, None] + per_class)

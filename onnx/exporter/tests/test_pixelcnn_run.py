@@ -9,6 +9,7 @@ import torch
 
 from undetected_exporter import card, data, evaluate, export, train
 from undetected_exporter.contract import Parity, read_metadata
+from undetected_exporter.errors import ExporterError
 from undetected_exporter.glow import Glow, GlowConfig
 from undetected_exporter.models import build, config_of
 from undetected_exporter.noise import generator
@@ -54,6 +55,13 @@ def test_an_interrupted_run_with_dropout_ends_as_one_without_interruption(tmp_pa
     resumed = train.train(SETTINGS, *digits, tmp_path / "cut", quiet=True)
     for mine, theirs in zip(resumed.model.parameters(), whole.model.parameters(), strict=True):
         assert torch.equal(mine, theirs)
+
+
+def test_a_preset_for_other_images_is_refused(tmp_path, digits, monkeypatch):
+    colour = train.Preset(PixelCnnConfig(3, 32, blocks=(1,), widths=(4,)), 32, 3e-3)
+    monkeypatch.setitem(train.PRESETS, "tiny-pixelcnn", colour)
+    with pytest.raises(ExporterError, match="images have 3 channels, those of mnist have 1"):
+        train.train(SETTINGS, *digits, tmp_path, quiet=True)
 
 
 def test_a_model_comes_back_from_its_state_as_what_it_was(trained):
@@ -122,6 +130,7 @@ def test_metadata_declare_a_density_under_uniform_noise(exported):
     training, parity = json.loads(found.pop("training")), Parity.decode(found.pop("parity"), (1, 28, 28), None)
     assert found["dequantisation"] == "uniform" and found["n_dims"] == "784" and found["pad"] == "0"
     assert found["objective"] == "-log p(x|y)/D - 1000 log p(y|x)" and training["alpha"] == 1000.0
+    assert training["likelihood"].startswith("log P of the 8-bit image + D log 256")
     assert parity.noise is None and export.check(exported, parity) <= 1e-4
 
 
@@ -143,5 +152,5 @@ def test_the_card_is_a_pixelcnns(exported, digits, tmp_path, monkeypatch):
     card.write(path, tmp_path, out)
     text = " ".join(out.read_text().split())
     assert "A class-conditional PixelCNN++ of MNIST" in text and "--alpha 1000.0" in text
-    assert "GLOW" not in text and "adding noise" not in text and "None" not in text
+    assert "GLOW" not in text and "padding noise" not in text and "None" not in text
     assert "code length" in text and "| 1 | 28x28 | 1 | 2 | 4 |" in text

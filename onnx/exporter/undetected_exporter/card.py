@@ -213,14 +213,16 @@ def _architecture(training: dict) -> tuple[str, ...]:
 
 
 def _training(training: dict, facts: dict, dataset: data.DataSet) -> tuple[str, ...]:
-    noise = pixelcnn_card.NOISE if _is_pixelcnn(training) else "dequantisation and padding noise drawn anew each time"
+    noise, paper = "dequantisation and padding noise drawn anew each time", " (the paper: 4 pixels, 150 epochs)"
+    if _is_pixelcnn(training):
+        noise, paper = pixelcnn_card.NOISE, ""
     used = (training["limit"] or dataset.files["train-images"].shape[0]) - training["held_out"]
     text = f"""Objective: `{facts["objective"]}`. {training["epochs"]} epoch(s) over {used:,} training images (the last
         {training["held_out"]:,} held out for validation) in batches of {training["batch"]}; Adam at
         {training["peak_rate"]:g} after a warm-up of {training["warmup_steps"]} steps, falling linearly to 1 % of it
         over the last {1 - training["decay_from"]:.0%} of the steps; gradient norm clipped to {training["clip"]:g};
         {noise}; random crops that shift the image by up to
-        {training["crop_margin"]} pixel(s), edges repeated (the paper: 4 pixels, 150 epochs). Seed {training["seed"]}.
+        {training["crop_margin"]} pixel(s), edges repeated{paper}. Seed {training["seed"]}.
         Wall time {training["seconds"] / 60:.0f} minutes on {_hardware(training)}, with PyTorch
         {training["torch"].split("+")[0]}. After the last epoch, on the held-out images: accuracy
         {training["validation_accuracy"]:.2%}, {training["validation_bits_per_dim"]:.4f} bits/dim."""

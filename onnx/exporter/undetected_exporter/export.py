@@ -188,6 +188,7 @@ def training_facts(trained: Trained) -> dict:
         "epochs": len(trained.history),
         "seconds": round(sum(row["seconds"] for row in trained.history)),
         "parameters": sum(p.numel() for p in trained.model.parameters()),
+        "likelihood": trained.model.likelihood,
         "blocks": trained.model.config.blocks,
         "widths": trained.model.config.widths,
         "batch": preset.batch,

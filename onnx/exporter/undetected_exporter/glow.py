@@ -288,6 +288,7 @@ class Glow(nn.Module):
     """
 
     takes_noise = True
+    likelihood = "density of the image and its noise, exact given the noise"
 
     def __init__(self, config: GlowConfig):
         super().__init__()

@@ -251,11 +251,15 @@ class PixelCnn(nn.Module):
 
     all classes from one pass. ln p is the density that is constant on every bin, so it does not
     depend on u, and its bits/dim are the code length of the 8-bit image, not a bound. Unit: nats.
+    Its gradient by x is therefore zero; `level_of` is the one place to put the identity (a
+    straight-through estimate: what is left is smooth in the level, and equal at bin centres to
+    the relaxation with 256 x - 1/2 for k).
     Of several channels the later ones' means depend linearly on the earlier ones of the same pixel,
     the coefficients tanh(.) of the network's output. Source: appendix E; Salimans et al., section 2.2.
     """
 
     takes_noise = False
+    likelihood = "log P of the 8-bit image + D log 256: a density that is constant on every bin"
 
     def __init__(self, config: PixelCnnConfig):
         super().__init__()

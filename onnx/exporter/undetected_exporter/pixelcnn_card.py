@@ -7,7 +7,7 @@ TITLE = "PixelCNN++"
 MEASURED = """uniform dequantisation, one draw per image (seed {seed}), on which the log-probability does not
     depend, constant as it is on every grey level's bin: bits/dim are the code length of the 8-bit images"""
 
-NOISE = "no other noise, as the model sees 8-bit pixels"
+NOISE = "no noise, as the model sees grey levels"
 
 Table = tuple[str, tuple[str, ...], list[tuple]]
 
@@ -38,9 +38,11 @@ def limits(bits_per_dim: float) -> tuple[str, ...]:
         f"""Not the paper's model, whose size appendix E does not state and whose network as published has 3 levels of 5
         blocks of 160 channels: a threshold has to be chosen from this model's own likelihoods (mean {bits_per_dim:.2f}
         bits/dim).""",
+        """The images are not padded: bits/dim are per pixel of the data set's own images, and are not comparable with
+        those of a padded image, which has more dimensions.""",
         """The graph rounds every pixel to its grey level first, so its gradient with respect to `x` is zero. A
-        gradient-based attack needs the identity in place of that one Floor node (the rest is smooth in the grey level)
-        or has to be called gradient-free.""",
+        gradient-based attack needs the identity in place of that one Floor node; the rest is smooth in the grey
+        level.""",
         """A density that is constant on bins rewards nothing inside a bin: a perturbation smaller than the way to the
         bin's edge changes neither class nor likelihood.""",
     )

@@ -231,6 +231,12 @@ def train(
     """Train to `settings.epochs`, going on from `folder`'s checkpoint; one line per epoch on stderr."""
     run = Run(settings, folder, device)
     training, targets, held_images, held_labels = split(images, labels, settings, run.preset.config.side)
+    config = run.preset.config
+    if training.shape[1] != config.channels:
+        raise ExporterError(
+            f"--preset {settings.preset}: its images have {config.channels} channels, those of "
+            f"{settings.dataset} have {training.shape[1]}; choose another preset or data set"
+        )
     if run.resume():
         print(f"going on after epoch {len(run.history)}", file=sys.stderr)
     else:
