@@ -99,12 +99,12 @@ def test_a_later_channels_mean_depends_on_the_earlier_channels_of_its_pixel_line
 
 @pytest.mark.parametrize("shape", [(1, 1, 2), (1, 2, 1), (2, 1, 1)], ids=["row", "column", "two channels"])
 def test_the_probabilities_of_all_65536_images_of_two_values_sum_to_one(shape):
-    model = perturbed(dataclasses.replace(PAIR, channels=shape[0]), size=0.5)
-    values = torch.cartesian_prod(torch.arange(256.0), torch.arange(256.0)).double()
+    """float32 convolutions, as float64 ones are slow: an error of 1e-6 nats an image leaves as much in the sum."""
+    model = perturbed(dataclasses.replace(PAIR, channels=shape[0]), size=0.5).float()
+    values = torch.cartesian_prod(torch.arange(256.0), torch.arange(256.0)).reshape(-1, *shape)
     with torch.no_grad():
-        parts = (model.log_masses(part.reshape(-1, *shape)) for part in values.split(8192))
-        total = sum(part.sum((2, 3, 4)).exp().sum(0) for part in parts)
-    torch.testing.assert_close(total, torch.ones(2, dtype=torch.float64), atol=1e-9, rtol=0)
+        total = model.log_masses(values).sum((2, 3, 4)).double().exp().sum(0)
+    torch.testing.assert_close(total, torch.ones(2, dtype=torch.float64), atol=2e-6, rtol=0)
 
 
 def test_that_sum_would_show_a_pixel_that_sees_itself(monkeypatch):
@@ -120,7 +120,7 @@ def test_one_pass_gives_what_a_loop_over_pixels_and_classes_gives(config):
     """The second method: one pixel, channel and class at a time, from an image whose rest is wiped out."""
     model = perturbed(config)
     level = torch.randint(0, 256, (1, config.channels, 8, 8)).double()
-    x = (level + torch.rand_like(level)) / 256
+    x, own = (level + torch.rand_like(level)) / 256, level.flatten()
     places = list(itertools.product(range(config.channels), range(8), range(8)))
     wiped = []
     for channel, row, column in places:
@@ -131,12 +131,8 @@ def test_one_pass_gives_what_a_loop_over_pixels_and_classes_gives(config):
         mean, log_scale = model.components(scaled(torch.cat(wiped)))
         found = model(x)[0][0]
     for label in range(config.classes):
-        masses = [
-            log_mass(level[0][place], mean[(i, label, *place)], log_scale[(i, label, *place)])
-            for i, place in enumerate(places)
-        ]
-        expected = sum(masses) + len(places) * math.log(256.0)
-        torch.testing.assert_close(found[label], expected)
+        m, s = (value[:, label].flatten(1).diagonal() for value in (mean, log_scale))
+        torch.testing.assert_close(found[label], log_mass(own, m, s).sum() + len(places) * math.log(256.0))
 
 
 def test_the_density_is_constant_on_a_bin_and_its_integral_over_the_bin_is_the_mass():
