@@ -18,7 +18,7 @@ from undetected_exporter.pixelcnn import PixelCnn, PixelCnnConfig
 SETTINGS = train.Settings(
     "tiny-pixelcnn", "mnist", "reweight", epochs=2, seed=5, held_out=36, limit=100, warmup_steps=2, alpha=1000.0
 )
-DROPPING = train.Preset(PixelCnnConfig(blocks=(1,), widths=(4,), dropout=0.5), 32, 3e-3)
+DROPPING = train.Preset(PixelCnnConfig(blocks=(1,), widths=(4,), dropout=0.5), 32, 3e-3, 4)
 ALLOWED = {
     *("Abs", "Add", "Clip", "Concat", "Conv", "Div", "Elu", "Exp", "Floor", "Log", "Mul", "Neg", "Pad", "ReduceMean"),
     *("ReduceSum", "Relu", "Reshape", "Sigmoid", "Sign", "Slice", "Split", "Sub", "Tanh", "Transpose", "Unsqueeze"),
@@ -57,11 +57,13 @@ def test_an_interrupted_run_with_dropout_ends_as_one_without_interruption(tmp_pa
         assert torch.equal(mine, theirs)
 
 
-def test_a_preset_for_other_images_is_refused(tmp_path, digits, monkeypatch):
-    colour = train.Preset(PixelCnnConfig(3, 32, blocks=(1,), widths=(4,)), 32, 3e-3)
-    monkeypatch.setitem(train.PRESETS, "tiny-pixelcnn", colour)
-    with pytest.raises(ExporterError, match="images have 3 channels, those of mnist have 1"):
-        train.train(SETTINGS, *digits, tmp_path, quiet=True)
+@pytest.mark.parametrize(
+    ("field", "value", "named"),
+    [("prior", "laplace", "--prior"), ("objective", "split", "--objective split"), ("smoothing", 0.1, "--smoothing")],
+)
+def test_what_only_a_flow_has_is_refused(field, value, named, tmp_path):
+    with pytest.raises(ExporterError, match=f"{named} needs a GLOW"):
+        train.Run(dataclasses.replace(SETTINGS, **{field: value}), tmp_path)
 
 
 def test_a_model_comes_back_from_its_state_as_what_it_was(trained):
@@ -154,3 +156,26 @@ def test_the_card_is_a_pixelcnns(exported, digits, tmp_path, monkeypatch):
     assert "A class-conditional PixelCNN++ of MNIST" in text and "--alpha 1000.0" in text
     assert "GLOW" not in text and "padding noise" not in text and "None" not in text
     assert "code length" in text and "| 1 | 28x28 | 1 | 2 | 4 |" in text
+
+
+def test_a_run_killed_inside_an_epoch_drops_the_same_values_when_it_goes_on(tmp_path, digits, monkeypatch):
+    monkeypatch.setitem(train.PRESETS, "tiny-pixelcnn", DROPPING)
+    monkeypatch.setattr(train, "SAVE_SECONDS", 0.0)
+    settings = dataclasses.replace(SETTINGS, epochs=1, limit=132)
+    whole = train.train(settings, *digits, tmp_path / "whole", quiet=True)
+    step, steps = train.Run.step, []
+
+    def fatal(*arguments):
+        steps.append(None)
+        if len(steps) == 3:
+            raise KeyboardInterrupt
+        return step(*arguments)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(train.Run, "step", fatal)
+        train.train(settings, *digits, tmp_path / "cut", quiet=True)
+    assert len(train.read_checkpoint(tmp_path / "cut")["position"]["losses"]) == 2
+    torch.rand(17)
+    resumed = train.train(settings, *digits, tmp_path / "cut", quiet=True)
+    for mine, theirs in zip(resumed.model.parameters(), whole.model.parameters(), strict=True):
+        assert torch.equal(mine, theirs)

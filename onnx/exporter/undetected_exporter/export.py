@@ -13,13 +13,13 @@ import onnxruntime
 import torch
 from torch import Tensor
 
-from . import data
+from . import data, pictures
 from .contract import RELATIVE_TOLERANCE, Parity, random_nodes, write_metadata
 from .errors import ExporterError
 from .models import Model, build, config_of
 from .noise import dequantise, generator
 from .objective import formula
-from .train import PRESETS, read_checkpoint, with_defaults
+from .train import DEFAULTS, PRESETS, Settings, read_checkpoint
 
 OPSET = 18
 OUTPUTS = ("log_prob", "log_prob_shared", "log_prob_class")
@@ -30,11 +30,13 @@ CHECK_BATCHES = (1, 3, 64)
 
 @dataclass(frozen=True)
 class Trained:
-    """A run as it was saved: its settings, epochs, and the model with its trained weights."""
+    """A run as it was saved: its settings, epochs, the model with its trained weights, what it was trained on."""
 
     settings: dict
     history: list[dict]
     model: Model
+    fingerprint: dict[str, str]
+    images: int | None
 
 
 def load_run(folder: Path) -> Trained:
@@ -44,7 +46,8 @@ def load_run(folder: Path) -> Trained:
         raise ExporterError(f"{folder}: no epoch is finished yet; train on")
     model = build(config_of(state["config"]))
     model.load_state_dict(state["model"])
-    return Trained(with_defaults(state["settings"]), state["history"], model)
+    settings = {**DEFAULTS, **state["settings"]}
+    return Trained(settings, state["history"], model, state.get("data", {}), state.get("images"))
 
 
 def to_onnx(model: Model) -> onnx.ModelProto:
@@ -113,8 +116,9 @@ def run(engine: onnxruntime.InferenceSession, x: np.ndarray, noise: np.ndarray |
     return dict(zip(OUTPUTS, engine.run(list(OUTPUTS), inputs), strict=True))
 
 
-def check(model: onnx.ModelProto, parity: Parity) -> float:
-    """Hold the graph against `parity` in ONNX Runtime, in batches of several sizes.
+def check(model: onnx.ModelProto, parity: Parity, floor: float = 1.0) -> float:
+    """Hold the graph against `parity` in ONNX Runtime, in batches of several sizes; errors are relative to
+    max(floor, |log_prob|).
 
     Returns the worst relative error; raises where it exceeds the tolerance, where the parts do not
     add up to `log_prob`, or where a random operator is found.
@@ -133,7 +137,7 @@ def check(model: onnx.ModelProto, parity: Parity) -> float:
         ]
         found = {name: np.concatenate([piece[name] for piece in pieces]) for name in OUTPUTS}
         total = found["log_prob_shared"].astype(np.float64)[:, None] + found["log_prob_class"]
-        worst = max(worst, parity.worst(found["log_prob"]), parity.worst(total))
+        worst = max(worst, parity.worst(found["log_prob"], floor), parity.worst(total, floor))
     if worst > parity.relative_tolerance:
         raise ExporterError(
             f"ONNX Runtime differs from PyTorch by {worst:.2e} (relative), allowed is {parity.relative_tolerance:.0e}"
@@ -155,28 +159,37 @@ def check_images(images: np.ndarray, count: int, seed: int) -> np.ndarray:
     return np.concatenate([rest, noise])
 
 
+def parity_images(dataset: data.DataSet, padded: np.ndarray, seed: int) -> np.ndarray:
+    """The images that travel in the file: the data set's first, or made-up ones where those must not be passed on."""
+    if dataset.shippable:
+        return padded[:PARITY_IMAGES]
+    return pictures.synthetic(PARITY_IMAGES, padded.shape[1:], seed)
+
+
 def export(trained: Trained, name: str, images: np.ndarray) -> tuple[onnx.ModelProto, float]:
-    """The checked checkpoint and its worst relative error; `images` uint8 [n, H, W] serve the checks."""
+    """The checked checkpoint and its worst relative error.
+
+    `images`: uint8 [n, H, W] or [n, C, H, W], for the checks.
+    """
     settings, config = trained.settings, trained.model.config
-    dataset = data.DATA_SETS[settings["dataset"]]
+    dataset, seed = data.named(settings["dataset"]), settings["seed"]
     padded = data.pad_to(images, config.side)
-    parity = _parity(trained.model, padded[:PARITY_IMAGES], generator(settings["seed"], "parity"))
+    parity = _parity(trained.model, parity_images(dataset, padded, seed), generator(seed, "parity"))
     exported = to_onnx(trained.model)
     write_metadata(
         exported,
         name=name,
-        classes=dataset.classes,
+        classes=dataset.class_names(config.classes),
         n_dims=config.n_dims,
         dataset=dataset.title,
-        pad=(config.side - images.shape[1]) // 2,
+        pad=(config.side - images.shape[-1]) // 2,
         objective=formula(settings["objective"], settings["alpha"]),
         training=training_facts(trained),
         parity=parity,
     )
-    others = _parity(
-        trained.model, check_images(padded, CHECK_IMAGES, settings["seed"]), generator(settings["seed"], "check")
-    )
-    return exported, max(check(exported, parity), check(exported, others))
+    others = _parity(trained.model, check_images(padded, CHECK_IMAGES, seed), generator(seed, "check"))
+    # Uniform noise has a log density near 0 nats, the sum of terms of some D nats each, which float32 rounds.
+    return exported, max(check(exported, parity), check(exported, others, floor=config.n_dims))
 
 
 def training_facts(trained: Trained) -> dict:
@@ -188,11 +201,17 @@ def training_facts(trained: Trained) -> dict:
         "epochs": len(trained.history),
         "seconds": round(sum(row["seconds"] for row in trained.history)),
         "parameters": sum(p.numel() for p in trained.model.parameters()),
+        "data": trained.fingerprint,
+        **({} if trained.images is None else {"images": trained.images}),
         "likelihood": trained.model.likelihood,
+        "channels": trained.model.config.channels,
+        "top_prior": getattr(trained.model.config, "prior", None),
         "blocks": trained.model.config.blocks,
         "widths": trained.model.config.widths,
         "batch": preset.batch,
         "peak_rate": trained.settings.get("learning_rate") or preset.learning_rate,
+        "tenth_every": preset.tenth_every,
+        "crop_pixels": Settings(**trained.settings).margin(),
         "torch": torch.__version__,
         "device": last["device"],
         "threads": sorted({row["threads"] for row in trained.history}),

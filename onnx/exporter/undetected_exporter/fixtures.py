@@ -3,16 +3,16 @@
 from pathlib import Path
 
 from . import idx
-from .data import DATA_SETS, load
+from .data import FASHION_MNIST, MNIST, load
 
 COUNT = 500
 
 
 def write(data: Path, out: Path, count: int = COUNT) -> list[Path]:
-    """Write the first `count` test images and labels of every data set as gzipped IDX, bytes reproducible."""
+    """Write the first `count` test images and labels of each as gzipped IDX, bytes reproducible."""
     out.mkdir(parents=True, exist_ok=True)
     written = []
-    for dataset in DATA_SETS.values():
+    for dataset in (MNIST, FASHION_MNIST):
         images, labels = load(data, dataset, "test")
         for kind, values in (("images-idx3", images), ("labels-idx1", labels)):
             path = out / f"{dataset.key}-t10k-{count}-{kind}-ubyte.gz"

@@ -62,7 +62,7 @@ def log_mass(
     return inner - not_highest * softplus(-above) - not_lowest * softplus(below)
 
 
-def draw(mean: Tensor, log_scale: Tensor, uniform: Tensor) -> Tensor:
-    """The grey level at which the distribution function passes `uniform`, as a float."""
-    value = mean + torch.exp(log_scale.clamp(*LOG_SCALE_RANGE)) * torch.logit(uniform)
+def draw(mean: Tensor, log_scale: Tensor, uniform: Tensor, temperature: float = 1.0) -> Tensor:
+    """The grey level, as a float, at which the distribution function passes `uniform`; `temperature` scales s."""
+    value = mean + torch.exp(log_scale.clamp(*LOG_SCALE_RANGE)) * torch.logit(uniform) * temperature
     return torch.round(value * HALF_RANGE + HALF_RANGE).clamp(0.0, LEVELS - 1.0)

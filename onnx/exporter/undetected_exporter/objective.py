@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 Objective = Callable[..., Tensor]
-"""(shared [N], class part [N, K], labels [N], D) and perhaps `alpha` -> the loss."""
+"""(shared [N], class part [N, K], labels [N], D) and what is particular to it -> the loss."""
 
 
 def log_prob_of(shared: Tensor, per_class: Tensor, label: Tensor) -> Tensor:
@@ -30,11 +30,21 @@ def reweight(shared: Tensor, per_class: Tensor, label: Tensor, n_dims: int, alph
     return base(shared, per_class, label, n_dims) + alpha * F.cross_entropy(per_class, label)
 
 
+def split(shared: Tensor, per_class: Tensor, label: Tensor, n_dims: int, logits: Tensor) -> Tensor:
+    """-ln p(x|y) / D - ln softmax(z_s/c)_y, averaged over the batch; `logits` is z_s/c, [N, K].
+
+    The discriminative term is up-weighted on the subspace z_s alone, "treated as standard logits of a
+    discriminative model" (appendix A.4): it is -ln p(y|z_s), not -ln p(y|x), which p(z_n|z_s, y) enters too.
+    """
+    return base(shared, per_class, label, n_dims) + F.cross_entropy(logits, label)
+
+
 OBJECTIVES: dict[str, tuple[Objective, str]] = {
     "base": (base, "-log p(x|y)/D"),
     "reweight": (reweight, "-log p(x|y)/D - log p(y|x)"),
+    "split": (split, "-log p(x|y)/D - log softmax(z_s/c)[y]"),
 }
-"""By name: the function, and the formula as the checkpoint declares it."""
+"""By name: the function, and the formula as the checkpoint declares it. `split` takes the logits too."""
 
 
 def weighted(name: str, alpha: float) -> Objective:

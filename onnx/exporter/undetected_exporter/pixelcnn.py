@@ -17,8 +17,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .glow import explicit_softplus, unsqueeze
+from .glow import unsqueeze
 from .logistic import HALF_RANGE, LEVELS, draw, level_of, log_mass, scaled
+from .numerics import explicit_softplus
 
 
 @dataclass(frozen=True)
@@ -327,12 +328,16 @@ class PixelCnn(nn.Module):
         return self.eval()
 
     @torch.no_grad()
-    def sample(self, labels: Tensor, source: torch.Generator) -> Tensor:
-        """One 8-bit image per label, uint8 [N, C, H, W], drawn pixel by pixel: C H W network passes."""
+    def sample(self, label: Tensor, temperature: float, source: torch.Generator) -> Tensor:
+        """One image per label [N], at its bins' centres, [N, C, H, W]; drawn pixel by pixel, in C H W network passes.
+
+        Every pixel's deviation from its mean is scaled by `temperature`; 1 is the model's own distribution.
+        """
         c, side = self.config.channels, self.config.side
-        level = torch.zeros(len(labels), c, side, side)
-        rows = torch.arange(len(labels))
+        level = torch.zeros(len(label), c, side, side)
+        rows = torch.arange(len(label))
         for row, column, channel in ((i, j, b) for i in range(side) for j in range(side) for b in range(c)):
-            mean, log_scale = (value[rows, labels, channel, row, column] for value in self.components(scaled(level)))
-            level[:, channel, row, column] = draw(mean, log_scale, torch.rand(len(labels), generator=source))
-        return level.to(torch.uint8)
+            mean, log_scale = (value[rows, label, channel, row, column] for value in self.components(scaled(level)))
+            uniform = torch.rand(len(label), generator=source)
+            level[:, channel, row, column] = draw(mean, log_scale, uniform, temperature)
+        return (level + 0.5) / LEVELS
