@@ -21,6 +21,10 @@ def test_every_command_has_help(command, capsys):
     ("arguments", "named"),
     [
         (["train", "--data", "{tmp}", "--out", "{tmp}/run"], "fetch mnist --out"),
+        (
+            ["train", "--data", "d", "--out", "o", "--objective", "base", "--alpha", "2"],
+            "objective base has no such term",
+        ),
         (["export", "{tmp}/none", "--data", "{tmp}", "-o", "{tmp}/m.onnx"], "none/last.pt is missing"),
         (["evaluate", "{tmp}/m.onnx", "--data", "{tmp}"], "m.onnx"),
         (["evaluate", "{tmp}/text.onnx", "--data", "{tmp}"], "is not an ONNX file"),
@@ -36,7 +40,14 @@ def test_wrong_input_is_one_message_without_a_traceback(arguments, named, tmp_pa
 
 @pytest.mark.parametrize(
     "option",
-    [("--epochs", "0"), ("--seed", "-1"), ("--learning-rate", "nan"), ("--decay-from", "1.5"), ("--preset", "x")],
+    [
+        ("--epochs", "0"),
+        ("--seed", "-1"),
+        ("--learning-rate", "nan"),
+        ("--decay-from", "1.5"),
+        ("--preset", "x"),
+        ("--alpha", "-1"),
+    ],
 )
 def test_values_out_of_range_are_usage_errors(option, capsys):
     with pytest.raises(SystemExit) as stopped:
@@ -46,7 +57,7 @@ def test_values_out_of_range_are_usage_errors(option, capsys):
 
 
 def test_the_cards_command_parses_to_the_settings_it_came_from():
-    settings = Settings("small", "mnist", "base", 7, 11, crop_margin=2, clip=3.5)
+    settings = Settings("small", "mnist", "reweight", 7, 11, crop_margin=2, clip=3.5, alpha=1000.0)
     command = training_command(vars(settings)).split()
     options = parser().parse_args(command[3:])
     assert Settings(**{name: getattr(options, name) for name in vars(settings)}) == settings

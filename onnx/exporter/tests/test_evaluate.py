@@ -9,7 +9,7 @@ import torch
 from undetected_exporter import evaluate
 from undetected_exporter.errors import ExporterError
 from undetected_exporter.noise import dequantise, generator, random_crop
-from undetected_exporter.objective import OBJECTIVES
+from undetected_exporter.objective import OBJECTIVES, formula, weighted
 
 
 def test_the_uniform_density_costs_eight_bits_per_dim():
@@ -90,3 +90,12 @@ def test_objectives_are_equation_6_and_its_first_half():
     posterior = -2.0 + math.log(math.e + math.e**2 + math.e**4)
     assert float(OBJECTIVES["base"][0](shared, per_class, label, 4)) == pytest.approx(likelihood)
     assert float(OBJECTIVES["reweight"][0](shared, per_class, label, 4)) == pytest.approx(likelihood + posterior)
+    heavy = weighted("reweight", 1000.0)(shared, per_class, label, 4)
+    assert float(heavy) == pytest.approx(likelihood + 1000 * posterior, rel=1e-6)
+    assert weighted("base", 1.0) is OBJECTIVES["base"][0]
+
+
+def test_the_declared_formula_states_the_weight():
+    assert formula("reweight", 1.0) == "-log p(x|y)/D - log p(y|x)"
+    assert formula("reweight", 1000.0) == "-log p(x|y)/D - 1000 log p(y|x)"
+    assert formula("base", 1.0) == "-log p(x|y)/D"

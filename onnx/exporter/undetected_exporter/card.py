@@ -1,6 +1,7 @@
 """Figures of an exported checkpoint over a whole test set, and the model card made from them."""
 
 import json
+import shlex
 import textwrap
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -8,11 +9,13 @@ from pathlib import Path
 import numpy as np
 import onnx
 
-from . import data, evaluate
+from . import data, evaluate, pixelcnn_card
 from .contract import read_metadata
 from .errors import ExporterError
 from .export import run, session
+from .fetch import SOURCES
 from .noise import generator
+from .pixelcnn import PixelCnnConfig
 from .train import PRESETS, Settings
 
 TEST_SEED = 0
@@ -66,14 +69,6 @@ def declared(model: onnx.ModelProto, path: Path) -> dict[str, str]:
     return facts
 
 
-def dataset_of(facts: dict[str, str]) -> data.DataSet:
-    for dataset in data.DATA_SETS.values():
-        if dataset.title == facts["dataset"]:
-            return dataset
-    known = ", ".join(d.title for d in data.DATA_SETS.values())
-    raise ExporterError(f"the checkpoint declares data set {facts['dataset']!r}; this package knows {known}")
-
-
 def figures(model: onnx.ModelProto, images: np.ndarray, labels: np.ndarray, n_dims: int, threads: int = 0) -> Figures:
     """Run the checkpoint in ONNX Runtime over uint8 `images` [N, C, H, W], padded as it wants them."""
     engine = session(model, threads)
@@ -102,16 +97,22 @@ def evaluate_file(path: Path, folder: Path, threads: int = 0) -> tuple[onnx.Mode
     """The checkpoint in `path` and its figures on the whole test set found under `folder`."""
     model = load_onnx(path)
     facts = declared(model, path)
-    images, labels = data.load(folder, dataset_of(facts), "test")
-    side = images.shape[1] + 2 * int(facts.get("pad", "0"))
+    images, labels = data.load(folder, data.named(facts["dataset"]), "test")
+    side = images.shape[-1] + 2 * int(facts.get("pad", "0"))
     return model, figures(model, data.pad_to(images, side), labels, int(facts["n_dims"]), threads)
 
 
 def training_command(training: dict) -> str:
     """The command that trained it; options at their defaults are left out, paths are the reader's."""
     defaults = {name: field.default for name, field in Settings.__dataclass_fields__.items()}
-    options = [f"--{key.replace('_', '-')} {training[key]}" for key in defaults if training.get(key) != defaults[key]]
+    changed = {key: training[key] for key in defaults if training.get(key, defaults[key]) != defaults[key]}
+    options = [_option(key, value) for key, value in changed.items()]
     return " ".join(["python -m undetected_exporter train", *options, "--data DATA --out RUN"])
+
+
+def _option(key: str, value) -> str:
+    flag = f"--{key.replace('_', '-')}"
+    return flag if value is True else f"{flag} {shlex.quote(str(value))}"
 
 
 def _hardware(training: dict) -> str:
@@ -149,29 +150,36 @@ def _table(header: tuple[str, ...], rows: list[tuple]) -> str:
 def render(model: onnx.ModelProto, found: Figures, path: Path) -> str:
     """The model card as Markdown; `path` is the checkpoint's file."""
     facts = declared(model, path)
-    training, dataset = json.loads(facts["training"]), dataset_of(facts)
+    training, dataset = json.loads(facts["training"]), data.named(facts["dataset"])
     blocks = (
-        *_heading(facts, path, dataset),
-        *_measured(found, dataset),
+        *_heading(facts, path, dataset, training),
+        *_measured(found, dataset, training),
         *_architecture(training),
         *_training(training, facts, dataset),
         *_commands(training, dataset, path),
-        *_limits(found, dataset),
-        *_licence(),
+        *_limits(found, dataset, training),
+        *_licence(dataset),
     )
     return "\n\n".join(blocks) + "\n"
 
 
-def _heading(facts: dict, path: Path, dataset: data.DataSet) -> tuple[str, ...]:
-    text = f"""A class-conditional GLOW of {dataset.title}, trained on `{facts["objective"]}`, in `{path.name}`
+def _is_pixelcnn(training: dict) -> bool:
+    return isinstance(PRESETS[training["preset"]].config, PixelCnnConfig)
+
+
+def _heading(facts: dict, path: Path, dataset: data.DataSet, training: dict) -> tuple[str, ...]:
+    model = pixelcnn_card.TITLE if _is_pixelcnn(training) else "GLOW"
+    text = f"""A class-conditional {model} of {dataset.title}, trained on `{facts["objective"]}`, in `{path.name}`
         ({path.stat().st_size:,} bytes, float32). Written by `undetected_exporter card`: every figure below is
         computed from the file or read from its metadata."""
     return f"# {facts['name']}", _paragraph(text)
 
 
-def _measured(found: Figures, dataset: data.DataSet) -> tuple[str, ...]:
-    text = f"""On all {found.n:,} test images of {dataset.title}, by ONNX Runtime, uniform dequantisation and padding
-        noise, one draw per image (seed {found.noise_seed}). In brackets: two-sided 99 % intervals, Wilson's for the
+def _measured(found: Figures, dataset: data.DataSet, training: dict) -> tuple[str, ...]:
+    noise = "uniform dequantisation and padding noise, one draw per image (seed {seed})"
+    noise = (pixelcnn_card.MEASURED if _is_pixelcnn(training) else noise).format(seed=found.noise_seed)
+    text = f"""On all {found.n:,} test images of {dataset.title}, by ONNX Runtime, {noise}.
+        In brackets: two-sided 99 % intervals, Wilson's for the
         accuracy, the normal approximation for means. bits/dim = -(log p - D ln 256)/(D ln 2)."""
     rows = [
         ("accuracy, argmax of log p(x given y)", _percent(found.accuracy)),
@@ -185,64 +193,117 @@ def _measured(found: Figures, dataset: data.DataSet) -> tuple[str, ...]:
     return "## Measured", _paragraph(text), _table(("figure", "value"), rows)
 
 
+PRIOR_TEXT = {
+    "gaussian": "One diagonal Gaussian per class on the top latents (appendices A and B of the paper).",
+    "split": """Of the top latents, as many as classes are logits z_s, with p(z_s given y) Gaussian about the y-th unit
+        vector; the rest is Gaussian with mean and variance learnt from (z_s, y) (appendix A.4 of the paper). The
+        class that counts is the one with the largest log p(x given y), to which both contribute.""",
+}
+
+
 def _architecture(training: dict) -> tuple[str, ...]:
-    config = PRESETS[training["preset"]].config
-    text = f"""{training["parameters"]:,} trained parameters; the file holds what they combine to. One channel of
-        uniform noise, scaled to [0, 2/256], doubles the image's channels. Each step is ActNorm, invertible 1x1
+    config, channels, kind = PRESETS[training["preset"]].config, training.get("channels", 1), _prior(training)
+    if isinstance(config, PixelCnnConfig):
+        text, header, rows = pixelcnn_card.architecture(training, config)
+        return "## Architecture", _paragraph(text), _table(header, rows)
+    other = f"A {kind} density per class on the top latents (appendix C.1 of the paper)."
+    smoothing = training.get("smoothing", 0.0)
+    text = f"""{training["parameters"]:,} trained parameters; the file holds what they combine to. {_noise(channels)},
+        scaled to [0, 2/256], doubles the image's channels. Each step is ActNorm, invertible 1x1
         convolution and affine coupling (3x3, 1x1, 3x3 convolutions). Every level but the last ends with a squeeze
-        and a split. One diagonal Gaussian per class on the top latents (appendices A and B of the paper)."""
+        and a split. {PRIOR_TEXT.get(kind, other)}"""
+    if smoothing:
+        text += f" The cluster differs from the label with probability {smoothing:g} (appendix C.2)."
     sizes = zip(training["blocks"], training["widths"], strict=True)
     rows = [
-        (level + 1, f"{config.side >> level}x{config.side >> level}", 2 * config.channels << level, blocks, width)
+        (level + 1, f"{config.side >> level}x{config.side >> level}", 2 * channels << level, blocks, width)
         for level, (blocks, width) in enumerate(sizes)
     ]
     header = ("level", "resolution", "channels", "steps", "hidden channels")
     return "## Architecture", _paragraph(text), _table(header, rows)
 
 
+def _prior(training: dict) -> str:
+    return training.get("top_prior", "gaussian")
+
+
+def _noise(channels: int) -> str:
+    return "One channel of uniform noise" if channels == 1 else f"{channels} channels of uniform noise"
+
+
+def _schedule(training: dict) -> str:
+    if training.get("tenth_every"):
+        return f"a tenth of it after every {training['tenth_every']} epochs"
+    return f"falling linearly to 1 % of it over the last {1 - training['decay_from']:.0%} of the steps"
+
+
+def _used(training: dict, dataset: data.DataSet) -> int:
+    """How many images the run was trained on, those held out not counted."""
+    if "images" in training:
+        return training["images"] - training["held_out"]
+    return (training["limit"] or dataset.files["train-images"].shape[0]) - training["held_out"]
+
+
 def _training(training: dict, facts: dict, dataset: data.DataSet) -> tuple[str, ...]:
-    used = (training["limit"] or dataset.files["train-images"].shape[0]) - training["held_out"]
-    text = f"""Objective: `{facts["objective"]}`. {training["epochs"]} epoch(s) over {used:,} training images (the last
-        {training["held_out"]:,} held out for validation) in batches of {training["batch"]}; Adam at
-        {training["peak_rate"]:g} after a warm-up of {training["warmup_steps"]} steps, falling linearly to 1 % of it
-        over the last {1 - training["decay_from"]:.0%} of the steps; gradient norm clipped to {training["clip"]:g};
-        dequantisation and padding noise drawn anew each time; random crops that shift the image by up to
-        {training["crop_margin"]} pixel(s), edges repeated (the paper: 4 pixels, 150 epochs). Seed {training["seed"]}.
+    noise, paper = "dequantisation and padding noise drawn anew each time", " (the paper: 4 pixels, 150 epochs)"
+    if _is_pixelcnn(training):
+        noise, paper = pixelcnn_card.NOISE, ""
+    mirrored = ", mirrored at random" if dataset.flip else ""
+    half = "; the couplings' convolutions in bfloat16" if training.get("mixed_precision") else ""
+    text = f"""Objective: `{facts["objective"]}`. {training["epochs"]} epoch(s) over
+        {_used(training, dataset):,} training images (the last {training["held_out"]:,} held out for
+        validation) in batches of {training["batch"]}; Adam at
+        {training["peak_rate"]:g} after a warm-up of {training["warmup_steps"]} steps, {_schedule(training)};
+        gradient norm clipped to {training["clip"]:g}; {noise}; random
+        crops that shift the image by up to {training.get("crop_pixels", training["crop_margin"])} pixel(s), edges
+        repeated{mirrored}{paper}{half}. Seed {training["seed"]}.
         Wall time {training["seconds"] / 60:.0f} minutes on {_hardware(training)}, with PyTorch
         {training["torch"].split("+")[0]}. After the last epoch, on the held-out images: accuracy
         {training["validation_accuracy"]:.2%}, {training["validation_bits_per_dim"]:.4f} bits/dim."""
-    rows = [(f"`{file.name}`", f"`{file.md5}`") for file in dataset.files.values()]
-    return "## Training", _paragraph(text), _table(("data file, uncompressed", "MD5"), rows)
+    rows = [(f"`{file.name}`, uncompressed", f"`{file.md5}`") for file in dataset.files.values() if file.md5]
+    arrays = training.get("data") or {}
+    rows += [(f"training {name}, bytes without headers", f"`{md5}`") for name, md5 in arrays.items()]
+    return "## Training", _paragraph(text), _table(("data", "MD5"), rows)
 
 
 def _commands(training: dict, dataset: data.DataSet, path: Path) -> tuple[str, ...]:
+    fetching = (f"python -m undetected_exporter fetch {dataset.key} --out DATA",) if dataset.key in SOURCES else ()
     lines = (
         "```sh",
-        f"python -m undetected_exporter fetch {dataset.key} --out DATA",
+        *fetching,
         training_command(training),
         f"python -m undetected_exporter export RUN --data DATA -o {path.name}",
         f"python -m undetected_exporter card {path.name} --data DATA -o {path.stem}.md",
         "```",
     )
-    text = """Another machine's arithmetic, or another version or thread count of PyTorch, gives slightly different
-        weights."""
+    text = f"""{dataset.origin} Another machine's arithmetic, or another version or thread count of PyTorch, gives
+        slightly different weights."""
     return "## Commands", "\n".join(lines), _paragraph(text)
 
 
-def _limits(found: Figures, dataset: data.DataSet) -> tuple[str, ...]:
+def _limits(found: Figures, dataset: data.DataSet, training: dict) -> tuple[str, ...]:
+    subject = f"""A subject for studying detection and attacks, trained on {dataset.title} alone; not a security
+        mechanism, and not a classifier for use outside such studies."""
+    caveat = [dataset.caveat] if dataset.caveat else []
+    if _is_pixelcnn(training):
+        points = (*pixelcnn_card.limits(found.bits_per_dim.value), subject, *caveat)
+        return "## Limits", "\n".join(_paragraph("- " + point, "  ") for point in points)
+    size = "16 steps of 256" if dataset.layout == "cifar" else "12 steps of 128"
     points = (
-        f"""Not the paper's model, which has 12 steps of 128 channels at each of 4 levels and trained for 150 epochs: a
-        threshold has to be chosen from this model's own likelihoods (mean {found.bits_per_dim.value:.2f} bits/dim).""",
-        f"""A subject for studying detection and attacks, trained on {dataset.title} alone; not a security mechanism,
-        and not a classifier for use outside such studies.""",
+        f"""Not the paper's model, which has {size} channels at each of 4 levels and trained for 150 epochs: a threshold
+        has to be chosen from this model's own likelihoods (mean {found.bits_per_dim.value:.2f} bits/dim).""",
+        subject,
         """The likelihood is that of the zero-padded image together with its noise channel: exact given the noise, and
         not comparable with likelihoods of the unpadded image.""",
+        *caveat,
         """Far from the data, log-densities are extrapolations in float32; see the worst image above.""",
     )
     return "## Limits", "\n".join(_paragraph("- " + point, "  ") for point in points)
 
 
-def _licence() -> tuple[str, ...]:
-    text = """The weights and this page: MIT OR Apache-2.0. The only images in the file are the few test images of its
-        parity vectors, under the data set's own licence (see `../data/README.md`)."""
-    return "## Licence", _paragraph(text)
+def _licence(dataset: data.DataSet) -> tuple[str, ...]:
+    pictures = """The images of its parity vectors are made up: the file holds none of the data set's."""
+    if dataset.shippable:
+        pictures = """The only images in the file are the few test images of its parity vectors, under the data
+            set's own licence (see `../data/README.md`)."""
+    return "## Licence", _paragraph(f"The weights and this page: MIT OR Apache-2.0. {pictures}")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from . import card, data, export, fetch, fixtures, train
+from . import card, data, export, fetch, fixtures, prior, sample, train
 from .errors import ExporterError
 from .objective import OBJECTIVES
 
@@ -17,6 +17,7 @@ DEFAULTS = {name: field.default for name, field in train.Settings.__dataclass_fi
 EXAMPLES = """a whole session:
   python -m undetected_exporter fetch mnist --out DATA
   python -m undetected_exporter train --preset small --data DATA --epochs 10 --seed 1 --out RUN
+  python -m undetected_exporter sample RUN -o grid.png
   python -m undetected_exporter export RUN --data DATA -o model.onnx
   python -m undetected_exporter card model.onnx --data DATA -o model.md
 """
@@ -30,16 +31,23 @@ def _train(options: argparse.Namespace) -> None:
     _use_threads(options.threads)
     if options.device == "cuda" and not torch.cuda.is_available():
         raise ExporterError("--device cuda: PyTorch finds no CUDA device; use --device cpu")
+    if options.mixed_precision and options.device != "cuda":
+        raise ExporterError("--mixed-precision is for --device cuda; on a CPU it only costs accuracy, leave it out")
     chosen = {name: getattr(options, name) for name in DEFAULTS}
+    chosen["epochs"] = options.epochs or train.PRESETS[options.preset].epochs
     settings = train.Settings(**chosen)
-    images, labels = data.load(options.data, data.DATA_SETS[settings.dataset], "train")
+    if settings.objective != "reweight" and settings.alpha != DEFAULTS["alpha"]:
+        raise ExporterError(
+            f"--alpha {settings.alpha:g}: objective {settings.objective} has no such term; use --objective reweight"
+        )
+    images, labels = data.load(options.data, data.named(settings.dataset), "train")
     train.train(settings, images, labels, options.out, options.device)
     print(options.out / train.CHECKPOINT)
 
 
 def _export(options: argparse.Namespace) -> None:
     trained = export.load_run(options.run)
-    images, _ = data.load(options.data, data.DATA_SETS[trained.settings["dataset"]], "test")
+    images, _ = data.load(options.data, data.named(trained.settings["dataset"]), "test")
     model, worst = export.export(trained, options.name or options.output.stem, images)
     export.save(model, options.output)
     size = options.output.stat().st_size
@@ -54,6 +62,11 @@ def _evaluate(options: argparse.Namespace) -> None:
 
 def _card(options: argparse.Namespace) -> None:
     card.write(options.checkpoint, options.data, options.output, options.threads or 0)
+    print(options.output)
+
+
+def _sample(options: argparse.Namespace) -> None:
+    sample.write(options.run, options.output, options.per_class, options.temperature, options.seed)
     print(options.output)
 
 
@@ -123,17 +136,21 @@ def _add_train(commands) -> None:
     )
     add.set_defaults(act=_train)
     add.add_argument("--preset", choices=train.PRESETS, default="small", help="model size and its batch size")
-    add.add_argument("--dataset", choices=data.DATA_SETS, default="mnist", help="what to train on")
-    add.add_argument("--data", type=Path, required=True, help="the folder that was given to `fetch --out`")
+    known = ", ".join(data.DATA_SETS)
+    add.add_argument("--dataset", default="mnist", help=f"{known}, or a name of your own for IDX or NPZ in DATA")
+    add.add_argument("--data", type=Path, required=True, help="the folder given to `fetch --out`, or the files' own")
     formulas = "; ".join(f"{name}: {formula}" for name, (_, formula) in OBJECTIVES.items()).replace("%", "%%")
     add.add_argument("--objective", choices=OBJECTIVES, default="reweight", help=formulas)
+    add.add_argument("--alpha", type=rate, default=_default("alpha"), help="weight of reweight's -log p(y|x)")
     add.add_argument("--out", type=Path, required=True, help="the run's folder: state and history")
-    add.add_argument("--epochs", type=positive, default=10, help="passes over the training images, in all")
+    add.add_argument("--prior", choices=prior.PRIORS, help="of the top latents; without it the objective's")
+    add.add_argument(
+        "--smoothing", type=fraction, default=_default("smoothing"), help="epsilon of the label-smoothed prior"
+    )
+    add.add_argument("--epochs", type=positive, help="passes over the training images, in all; without it the preset's")
     add.add_argument("--seed", type=not_negative, default=0, help="of weights, order, crops and noise")
     add.add_argument("--learning-rate", type=rate, help="Adam's, at its peak; without it the preset's")
-    add.add_argument(
-        "--crop-margin", type=not_negative, default=_default("crop_margin"), help="pixels a crop may shift"
-    )
+    add.add_argument("--crop-margin", type=not_negative, help="pixels a crop may shift; without it the preset's")
     add.add_argument("--held-out", type=positive, default=_default("held_out"), help="last images, kept for validation")
     add.add_argument("--limit", type=positive, help="use only the first LIMIT training images")
     add.add_argument("--warmup-steps", type=positive, default=_default("warmup_steps"), help="linear warm-up")
@@ -143,6 +160,7 @@ def _add_train(commands) -> None:
     add.add_argument("--clip", type=rate, default=_default("clip"), help="largest gradient norm")
     add.add_argument("--threads", type=positive, help="CPU threads; without it PyTorch's choice")
     add.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="where to train")
+    add.add_argument("--mixed-precision", action="store_true", help="couplings in bfloat16; with --device cuda only")
 
 
 def _add_checkpoint(commands, name: str, act, **text: str) -> argparse.ArgumentParser:
@@ -177,6 +195,14 @@ def parser() -> argparse.ArgumentParser:
     add.add_argument("--data", type=Path, required=True, help="the data folder: test images for parity and checks")
     add.add_argument("-o", "--output", type=Path, required=True, help="the .onnx file to write")
     add.add_argument("--name", help="the name to declare; without it the file's stem")
+
+    add = commands.add_parser("sample", help="draw images from a run as a PNG grid", description=sample.__doc__)
+    add.set_defaults(act=_sample)
+    add.add_argument("run", type=Path, help="the folder that was given to `train --out`")
+    add.add_argument("-o", "--output", type=Path, required=True, help="the .png file to write")
+    add.add_argument("--per-class", type=positive, default=8, help="images per class, in one row")
+    add.add_argument("--temperature", type=rate, default=1.0, help="scale of the latents' deviations; 1 is the model")
+    add.add_argument("--seed", type=not_negative, default=0, help="of the latents")
 
     text = {"help": "print accuracy and bits/dim on the whole test set as JSON", "description": card.Figures.__doc__}
     _add_checkpoint(commands, "evaluate", _evaluate, **text)

@@ -55,9 +55,9 @@ class Parity:
         log_prob = _unpack(fields["log_prob"], "<f8", (count, -1))
         return cls(_unpack(fields["x"], "<f4", (count, *x_shape)), noise, log_prob, fields["relative_tolerance"])
 
-    def worst(self, found: np.ndarray) -> float:
-        """The largest |found - expected| / max(1, |expected|); NaN counts as infinite."""
-        error = np.abs(found.astype(np.float64) - self.log_prob) / np.maximum(1.0, np.abs(self.log_prob))
+    def worst(self, found: np.ndarray, floor: float = 1.0) -> float:
+        """The largest |found - expected| / max(floor, |expected|); NaN counts as infinite."""
+        error = np.abs(found.astype(np.float64) - self.log_prob) / np.maximum(floor, np.abs(self.log_prob))
         return float(np.where(np.isnan(error), np.inf, error).max())
 
 

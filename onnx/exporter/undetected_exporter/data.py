@@ -1,4 +1,8 @@
-"""MNIST and Fashion-MNIST: their files with checksums, and reading them from a folder."""
+"""The data sets: their files, what identifies them, and reading them from a folder.
+
+Known by name are MNIST, Fashion-MNIST and CIFAR-10 (the original, and re-encoded as JPEG); any other
+name stands for data of the user's own, as IDX or NPZ, and is what the model card will call them.
+"""
 
 import hashlib
 from dataclasses import dataclass
@@ -6,36 +10,59 @@ from pathlib import Path
 
 import numpy as np
 
-from . import idx
+from . import cifar, idx, npz
 from .errors import ExporterError
 
 
 @dataclass(frozen=True)
 class File:
-    """One IDX file: its name without `.gz`, the MD5 of its uncompressed bytes, its shape."""
+    """One IDX file: its name without `.gz`; the MD5 of its uncompressed bytes and its shape, where known."""
 
     name: str
-    md5: str
-    shape: tuple[int, ...]
+    md5: str | None = None
+    shape: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True)
 class DataSet:
-    """A named data set of the MNIST family."""
+    """A named data set.
+
+    `layout`: `idx`, `cifar` (CIFAR-10's binary layout) or `own` (IDX or NPZ). `classes` is empty where
+    only the labels tell how many there are. `flip`: training mirrors images at random (appendix B).
+    `shippable`: single images may travel inside a checkpoint. `origin` says where DATA comes from and
+    `caveat` what the figures must not be taken for, each a sentence for the model card.
+    """
 
     key: str
     title: str
     classes: tuple[str, ...]
     files: dict[str, File]
+    layout: str = "idx"
+    flip: bool = False
+    shippable: bool = False
+    origin: str = ""
+    caveat: str = ""
+
+    def class_names(self, count: int) -> tuple[str, ...]:
+        """The names of `count` classes: numbers where the data set names none."""
+        names = self.classes or tuple(map(str, range(count)))
+        if len(names) != count:
+            raise ExporterError(f"{self.title} has {len(names)} classes, the model has {count}; train it anew")
+        return names
+
+
+NAMES = {
+    "train-images": "train-images-idx3-ubyte",
+    "train-labels": "train-labels-idx1-ubyte",
+    "test-images": "t10k-images-idx3-ubyte",
+    "test-labels": "t10k-labels-idx1-ubyte",
+}
 
 
 def _files(md5: dict[str, str]) -> dict[str, File]:
-    return {
-        "train-images": File("train-images-idx3-ubyte", md5["train-images"], (60000, 28, 28)),
-        "train-labels": File("train-labels-idx1-ubyte", md5["train-labels"], (60000,)),
-        "test-images": File("t10k-images-idx3-ubyte", md5["test-images"], (10000, 28, 28)),
-        "test-labels": File("t10k-labels-idx1-ubyte", md5["test-labels"], (10000,)),
-    }
+    counts = {"train": 60000, "test": 10000}
+    shapes = {key: (counts[key.split("-")[0]], *((28, 28) if "images" in key else ())) for key in NAMES}
+    return {key: File(name, md5[key], shapes[key]) for key, name in NAMES.items()}
 
 
 MNIST = DataSet(
@@ -50,6 +77,7 @@ MNIST = DataSet(
             "test-labels": "27ae3e4e09519cfbb04c329615203637",
         }
     ),
+    shippable=True,
 )
 
 FASHION_MNIST = DataSet(
@@ -64,9 +92,41 @@ FASHION_MNIST = DataSet(
             "test-labels": "15d484375f8d13e6eb1aabb0c3f46965",
         }
     ),
+    shippable=True,
 )
 
-DATA_SETS = {dataset.key: dataset for dataset in (MNIST, FASHION_MNIST)}
+CIFAR10 = DataSet(
+    "cifar10",
+    "CIFAR-10",
+    cifar.CLASSES,
+    {},
+    layout="cifar",
+    flip=True,
+    origin="DATA is the folder `cifar-10-batches-bin` of CIFAR-10's binary version.",
+)
+
+CIFAR10_JPEG75 = DataSet(
+    "cifar10-jpeg75",
+    "CIFAR-10 (JPEG 75)",
+    cifar.CLASSES,
+    {},
+    layout="cifar",
+    flip=True,
+    origin="DATA holds CIFAR-10's images and splits, re-encoded as JPEG of quality 75, decoded into the binary layout.",
+    caveat="JPEG has taken fine noise from these images: bits/dim cannot be compared with figures on CIFAR-10.",
+)
+
+DATA_SETS = {dataset.key: dataset for dataset in (MNIST, FASHION_MNIST, CIFAR10, CIFAR10_JPEG75)}
+
+
+def named(name: str) -> DataSet:
+    """The data set with this key or title; any other name is data of the user's own."""
+    for dataset in DATA_SETS.values():
+        if name in (dataset.key, dataset.title):
+            return dataset
+    files = {key: File(file) for key, file in NAMES.items()}
+    origin = f"DATA holds {name} as IDX ({', '.join(NAMES.values())}) or as train.npz and test.npz."
+    return DataSet(name, name, (), files, layout="own", origin=origin)
 
 
 def find(folder: Path, file: File) -> Path | None:
@@ -76,42 +136,79 @@ def find(folder: Path, file: File) -> Path | None:
 
 
 def checked(path: Path, file: File) -> np.ndarray:
-    """Read `path` and hold it against its MD5 and shape."""
+    """Read `path` and hold it against its MD5 and shape, where they are known."""
     content = idx.read_bytes(path)
     found = hashlib.md5(content, usedforsecurity=False).hexdigest()
-    if found != file.md5:
+    if file.md5 is not None and found != file.md5:
         raise ExporterError(
             f"{path}: MD5 of the uncompressed file is {found}, expected {file.md5}; delete it and fetch it again"
         )
     values = idx.parse(content, str(path))
-    if values.shape != file.shape:
+    if file.shape is not None and values.shape != file.shape:
         raise ExporterError(f"{path}: shape {values.shape}, expected {file.shape}")
     return values
 
 
 def load(data: Path, dataset: DataSet, part: str) -> tuple[np.ndarray, np.ndarray]:
-    """Images uint8 [N, 28, 28] and labels uint8 [N] of `part`, `train` or `test`.
+    """Images uint8 [N, H, W] or [N, C, H, W] and labels uint8 [N] of `part`, `train` or `test`.
 
     `data` is the folder given to `fetch --out`, or the data set's own folder inside it.
     """
     folder = data / dataset.key if (data / dataset.key).is_dir() else data
-    loaded = []
-    for kind in ("images", "labels"):
-        file = dataset.files[f"{part}-{kind}"]
-        path = find(folder, file)
-        if path is None:
-            raise ExporterError(
-                f"{folder / file.name}[.gz] is missing; run: "
-                f"python -m undetected_exporter fetch {dataset.key} --out {data}"
-            )
-        loaded.append(checked(path, file))
-    return loaded[0], loaded[1]
+    if dataset.layout == "cifar":
+        return _load_cifar(folder, dataset, part)
+    if dataset.layout == "own" and (folder / f"{part}.npz").is_file():
+        return npz.read(folder / f"{part}.npz")
+    images, labels = (_load_idx(data, folder, dataset, f"{part}-{kind}") for kind in ("images", "labels"))
+    if images.ndim not in (3, 4) or labels.shape != images.shape[:1]:
+        raise ExporterError(
+            f"{folder}: {part} images have shape {images.shape} and labels {labels.shape}; "
+            "[N, H, W] or [N, C, H, W] and [N] are needed"
+        )
+    return images, labels
+
+
+def _load_idx(data: Path, folder: Path, dataset: DataSet, key: str) -> np.ndarray:
+    file = dataset.files[key]
+    path = find(folder, file)
+    if path is None:
+        if dataset.layout == "own":
+            remedy = f"{dataset.title} is none of {', '.join(DATA_SETS)}, so it is looked for as your own data, IDX "
+            remedy += f"or NPZ ({key.split('-')[0]}.npz): put it there, or correct the name"
+        else:
+            remedy = f"run: python -m undetected_exporter fetch {dataset.key} --out {data}"
+        raise ExporterError(f"{folder / file.name}[.gz] is missing; {remedy}")
+    return checked(path, file)
+
+
+def _load_cifar(folder: Path, dataset: DataSet, part: str) -> tuple[np.ndarray, np.ndarray]:
+    """CIFAR-10's binary layout, whose labels must be in the order that tells the original from the JPEG copy."""
+    images, labels = cifar.read(folder, part)
+    original = cifar.is_official(labels, part)
+    if original != (dataset is CIFAR10):
+        other = CIFAR10 if original else CIFAR10_JPEG75
+        begin = " ".join(map(str, labels[:10]))
+        raise ExporterError(
+            f"{folder}: is not {dataset.title}: its {part} labels begin with {begin}, which is "
+            f"{'' if original else 'not '}the official order; use --dataset {other.key} if that is what it is"
+        )
+    return images, labels
+
+
+def fingerprint(images: np.ndarray, labels: np.ndarray) -> dict[str, str]:
+    """The MD5 of the pixels and of the labels, without any file's header."""
+    arrays = {"images": images, "labels": labels}
+    return {
+        name: hashlib.md5(np.ascontiguousarray(values).tobytes(), usedforsecurity=False).hexdigest()
+        for name, values in arrays.items()
+    }
 
 
 def pad_to(images: np.ndarray, side: int) -> np.ndarray:
-    """Zero-pad uint8 [N, H, W] evenly on all sides to [N, 1, side, side] (appendix B)."""
-    height, width = images.shape[1:]
+    """Zero-pad uint8 [N, H, W] or [N, C, H, W] evenly on all sides to [N, C, side, side] (appendix B)."""
+    images = images[:, None] if images.ndim == 3 else images
+    height, width = images.shape[2:]
     if height != width or height > side or (side - height) % 2:
         raise ExporterError(f"images of {height}x{width} cannot be padded evenly to {side}x{side}")
     pad = (side - height) // 2
-    return np.pad(images, ((0, 0), (pad, pad), (pad, pad)))[:, None]
+    return np.pad(images, ((0, 0), (0, 0), (pad, pad), (pad, pad)))

@@ -13,13 +13,13 @@ import onnxruntime
 import torch
 from torch import Tensor
 
-from . import data
+from . import data, pictures
 from .contract import RELATIVE_TOLERANCE, Parity, random_nodes, write_metadata
 from .errors import ExporterError
-from .glow import Glow, GlowConfig
+from .models import Model, build, config_of
 from .noise import dequantise, generator
-from .objective import OBJECTIVES
-from .train import PRESETS, read_checkpoint
+from .objective import formula
+from .train import DEFAULTS, PRESETS, Settings, read_checkpoint
 
 OPSET = 18
 OUTPUTS = ("log_prob", "log_prob_shared", "log_prob_class")
@@ -30,11 +30,13 @@ CHECK_BATCHES = (1, 3, 64)
 
 @dataclass(frozen=True)
 class Trained:
-    """A run as it was saved: its settings, epochs, and the model with its trained weights."""
+    """A run as it was saved: its settings, epochs, the model with its trained weights, what it was trained on."""
 
     settings: dict
     history: list[dict]
-    model: Glow
+    model: Model
+    fingerprint: dict[str, str]
+    images: int | None
 
 
 def load_run(folder: Path) -> Trained:
@@ -42,29 +44,30 @@ def load_run(folder: Path) -> Trained:
     state = read_checkpoint(folder)
     if not state["history"]:
         raise ExporterError(f"{folder}: no epoch is finished yet; train on")
-    model = Glow(GlowConfig(**state["config"]))
+    model = build(config_of(state["config"]))
     model.load_state_dict(state["model"])
-    return Trained(state["settings"], state["history"], model)
+    settings = {**DEFAULTS, **state["settings"]}
+    return Trained(settings, state["history"], model, state.get("data", {}), state.get("images"))
 
 
-def to_onnx(model: Glow) -> onnx.ModelProto:
+def to_onnx(model: Model) -> onnx.ModelProto:
     """Freeze `model` and write it as a graph of plain operators, batch axis N dynamic."""
     model = copy.deepcopy(model).freeze()
     shape = (2, model.config.channels, model.config.side, model.config.side)
-    batch = torch.export.Dim("N")
+    batch, inputs = torch.export.Dim("N"), ("x", "noise") if model.takes_noise else ("x",)
     with _quiet():
         program = torch.onnx.export(
             model,
-            (torch.zeros(shape), torch.zeros(shape)),
-            input_names=["x", "noise"],
+            tuple(torch.zeros(shape) for _ in inputs),
+            input_names=list(inputs),
             output_names=list(OUTPUTS),
-            dynamic_shapes=({0: batch}, {0: batch}),
+            dynamic_shapes=tuple({0: batch} for _ in inputs),
             dynamo=True,
             opset_version=OPSET,
             verbose=False,
         )
     exported = program.model_proto
-    _strip(exported)
+    _strip(exported, type(model).__name__.lower())
     return exported
 
 
@@ -82,22 +85,22 @@ class _quiet:
         self.caught.__exit__(*error)
 
 
-def _strip(model: onnx.ModelProto) -> None:
+def _strip(model: onnx.ModelProto, name: str) -> None:
     """Remove what only the exporting machine knows: stack traces, paths, intermediate shapes' notes."""
     model.ClearField("metadata_props")
     model.graph.ClearField("metadata_props")
     model.graph.ClearField("value_info")
-    model.graph.name = "glow"
+    model.graph.name = name
     for part in (*model.graph.node, *model.graph.input, *model.graph.output, *model.graph.initializer):
         part.ClearField("metadata_props")
         part.ClearField("doc_string")
 
 
-def reference(model: Glow, x: Tensor, noise: Tensor) -> np.ndarray:
+def reference(model: Model, x: Tensor, noise: Tensor | None = None) -> np.ndarray:
     """log_prob [N, K] of the frozen model, evaluated by PyTorch in float64."""
     exact = copy.deepcopy(model).freeze().double()
     with torch.no_grad():
-        return exact(x.double(), noise.double())[0].numpy()
+        return exact(*(value.double() for value in (x, noise) if value is not None))[0].numpy()
 
 
 def session(model: onnx.ModelProto, threads: int = 0) -> onnxruntime.InferenceSession:
@@ -106,12 +109,16 @@ def session(model: onnx.ModelProto, threads: int = 0) -> onnxruntime.InferenceSe
     return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
 
 
-def run(engine: onnxruntime.InferenceSession, x: np.ndarray, noise: np.ndarray) -> dict[str, np.ndarray]:
-    return dict(zip(OUTPUTS, engine.run(list(OUTPUTS), {"x": x, "noise": noise}), strict=True))
+def run(engine: onnxruntime.InferenceSession, x: np.ndarray, noise: np.ndarray | None = None) -> dict[str, np.ndarray]:
+    """Every output by its name; `noise` goes to a graph that has such an input, and to no other."""
+    given = {"x": x, "noise": noise}
+    inputs = {port.name: given[port.name] for port in engine.get_inputs()}
+    return dict(zip(OUTPUTS, engine.run(list(OUTPUTS), inputs), strict=True))
 
 
-def check(model: onnx.ModelProto, parity: Parity) -> float:
-    """Hold the graph against `parity` in ONNX Runtime, in batches of several sizes.
+def check(model: onnx.ModelProto, parity: Parity, floor: float = 1.0) -> float:
+    """Hold the graph against `parity` in ONNX Runtime, in batches of several sizes; errors are relative to
+    max(floor, |log_prob|).
 
     Returns the worst relative error; raises where it exceeds the tolerance, where the parts do not
     add up to `log_prob`, or where a random operator is found.
@@ -125,11 +132,12 @@ def check(model: onnx.ModelProto, parity: Parity) -> float:
     worst = 0.0
     for size in CHECK_BATCHES:
         pieces = [
-            run(engine, parity.x[i : i + size], parity.noise[i : i + size]) for i in range(0, len(parity.x), size)
+            run(engine, parity.x[i : i + size], None if parity.noise is None else parity.noise[i : i + size])
+            for i in range(0, len(parity.x), size)
         ]
         found = {name: np.concatenate([piece[name] for piece in pieces]) for name in OUTPUTS}
         total = found["log_prob_shared"].astype(np.float64)[:, None] + found["log_prob_class"]
-        worst = max(worst, parity.worst(found["log_prob"]), parity.worst(total))
+        worst = max(worst, parity.worst(found["log_prob"], floor), parity.worst(total, floor))
     if worst > parity.relative_tolerance:
         raise ExporterError(
             f"ONNX Runtime differs from PyTorch by {worst:.2e} (relative), allowed is {parity.relative_tolerance:.0e}"
@@ -137,8 +145,10 @@ def check(model: onnx.ModelProto, parity: Parity) -> float:
     return worst
 
 
-def _parity(model: Glow, images: np.ndarray, source: torch.Generator) -> Parity:
+def _parity(model: Model, images: np.ndarray, source: torch.Generator) -> Parity:
     x, noise = dequantise(torch.from_numpy(images), source)
+    if not model.takes_noise:
+        return Parity(x.numpy(), None, reference(model, x), RELATIVE_TOLERANCE)
     return Parity(x.numpy(), noise.numpy(), reference(model, x, noise), RELATIVE_TOLERANCE)
 
 
@@ -149,28 +159,37 @@ def check_images(images: np.ndarray, count: int, seed: int) -> np.ndarray:
     return np.concatenate([rest, noise])
 
 
+def parity_images(dataset: data.DataSet, padded: np.ndarray, seed: int) -> np.ndarray:
+    """The images that travel in the file: the data set's first, or made-up ones where those must not be passed on."""
+    if dataset.shippable:
+        return padded[:PARITY_IMAGES]
+    return pictures.synthetic(PARITY_IMAGES, padded.shape[1:], seed)
+
+
 def export(trained: Trained, name: str, images: np.ndarray) -> tuple[onnx.ModelProto, float]:
-    """The checked checkpoint and its worst relative error; `images` uint8 [n, H, W] serve the checks."""
+    """The checked checkpoint and its worst relative error.
+
+    `images`: uint8 [n, H, W] or [n, C, H, W], for the checks.
+    """
     settings, config = trained.settings, trained.model.config
-    dataset = data.DATA_SETS[settings["dataset"]]
+    dataset, seed = data.named(settings["dataset"]), settings["seed"]
     padded = data.pad_to(images, config.side)
-    parity = _parity(trained.model, padded[:PARITY_IMAGES], generator(settings["seed"], "parity"))
+    parity = _parity(trained.model, parity_images(dataset, padded, seed), generator(seed, "parity"))
     exported = to_onnx(trained.model)
     write_metadata(
         exported,
         name=name,
-        classes=dataset.classes,
+        classes=dataset.class_names(config.classes),
         n_dims=config.n_dims,
         dataset=dataset.title,
-        pad=(config.side - images.shape[1]) // 2,
-        objective=OBJECTIVES[settings["objective"]][1],
+        pad=(config.side - images.shape[-1]) // 2,
+        objective=formula(settings["objective"], settings["alpha"]),
         training=training_facts(trained),
         parity=parity,
     )
-    others = _parity(
-        trained.model, check_images(padded, CHECK_IMAGES, settings["seed"]), generator(settings["seed"], "check")
-    )
-    return exported, max(check(exported, parity), check(exported, others))
+    others = _parity(trained.model, check_images(padded, CHECK_IMAGES, seed), generator(seed, "check"))
+    # Uniform noise has a log density near 0 nats, the sum of terms of some D nats each, which float32 rounds.
+    return exported, max(check(exported, parity), check(exported, others, floor=config.n_dims))
 
 
 def training_facts(trained: Trained) -> dict:
@@ -182,10 +201,17 @@ def training_facts(trained: Trained) -> dict:
         "epochs": len(trained.history),
         "seconds": round(sum(row["seconds"] for row in trained.history)),
         "parameters": sum(p.numel() for p in trained.model.parameters()),
+        "data": trained.fingerprint,
+        **({} if trained.images is None else {"images": trained.images}),
+        "likelihood": trained.model.likelihood,
+        "channels": trained.model.config.channels,
+        "top_prior": getattr(trained.model.config, "prior", None),
         "blocks": trained.model.config.blocks,
         "widths": trained.model.config.widths,
         "batch": preset.batch,
         "peak_rate": trained.settings.get("learning_rate") or preset.learning_rate,
+        "tenth_every": preset.tenth_every,
+        "crop_pixels": Settings(**trained.settings).margin(),
         "torch": torch.__version__,
         "device": last["device"],
         "threads": sorted({row["threads"] for row in trained.history}),

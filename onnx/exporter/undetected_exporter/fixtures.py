@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from . import idx
-from .data import DATA_SETS, load
+from .data import FASHION_MNIST, MNIST, load
 from .errors import ExporterError
 
 COUNT = 500
@@ -13,10 +13,10 @@ BLURS = (0, 1, 5)
 
 
 def write(data: Path, out: Path, count: int = COUNT) -> list[Path]:
-    """Write the first `count` test images and labels of every data set as gzipped IDX, bytes reproducible."""
+    """Write the first `count` test images and labels of each as gzipped IDX, bytes reproducible."""
     out.mkdir(parents=True, exist_ok=True)
     written = []
-    for dataset in DATA_SETS.values():
+    for dataset in (MNIST, FASHION_MNIST):
         images, labels = load(data, dataset, "test")
         for kind, values in (("images-idx3", images), ("labels-idx1", labels)):
             path = out / f"{dataset.key}-t10k-{count}-{kind}-ubyte.gz"

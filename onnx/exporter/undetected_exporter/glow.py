@@ -5,13 +5,15 @@ Kingma and Dhariwal (2018). Deviations from both are named where they are made.
 """
 
 import math
-from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from . import prior
+from .numerics import bounded_log_scale, explicit_softplus
 
 PADDING_SCALE = 2.0 / 256.0
 """The padding channels' uniform noise covers [0, 2/256] (appendix B)."""
@@ -22,13 +24,18 @@ RANGE_SHIFT = -0.5
 
 @dataclass(frozen=True)
 class GlowConfig:
-    """The shape of a model. `blocks[l]` flow steps and `widths[l]` hidden channels at level l."""
+    """The shape of a model. `blocks[l]` flow steps and `widths[l]` hidden channels at level l.
+
+    `prior` is one of `prior.PRIORS`; `smoothing` the epsilon of the label-smoothed prior, 0 for none.
+    """
 
     channels: int = 1
     side: int = 32
     classes: int = 10
     blocks: tuple[int, ...] = (4, 4, 4)
     widths: tuple[int, ...] = (32, 32, 32)
+    prior: str = "gaussian"
+    smoothing: float = 0.0
 
     def __post_init__(self):
         object.__setattr__(self, "blocks", tuple(self.blocks))
@@ -37,6 +44,11 @@ class GlowConfig:
             raise ValueError(f"blocks {self.blocks} and widths {self.widths} must name the same levels, at least one")
         if self.side % 2 ** (len(self.blocks) - 1):
             raise ValueError(f"side {self.side} cannot be halved {len(self.blocks) - 1} times")
+        if self.prior not in prior.PRIORS:
+            raise ValueError(f"prior {self.prior!r}: one of {', '.join(prior.PRIORS)}")
+        limit = (self.classes - 1) / self.classes
+        if not 0.0 <= self.smoothing <= limit:
+            raise ValueError(f"smoothing {self.smoothing} must lie between 0 and {limit:g}, where labels say nothing")
 
     @property
     def n_dims(self) -> int:
@@ -45,25 +57,6 @@ class GlowConfig:
 
     def as_dict(self) -> dict:
         return asdict(self)
-
-
-def explicit_softplus(x: Tensor) -> Tensor:
-    """ln(1 + e^x) = max(x, 0) + ln(1 + e^-|x|), from operators that overflow in no engine.
-
-    For frozen models: some engines evaluate the Softplus operator as ln(1 + e^x), infinite in
-    float32 above x = 88. Not for training: its derivative at x = 0 is taken as 0 instead of 1/2.
-    """
-    return F.relu(x) + torch.log(1.0 + torch.exp(-torch.abs(x)))
-
-
-def bounded_log_scale(raw: Tensor, cap: float, softplus: Callable[[Tensor], Tensor] = F.softplus) -> Tensor:
-    """ln s of an affine coupling, s = cap * sigmoid(raw - ln(cap - 1)), so that s = 1 at raw = 0.
-
-    ln s = ln cap - softplus(ln(cap - 1) - raw): finite for every finite raw, where ln(sigmoid(.))
-    underflows to -inf in float32 from about -90 on. `cap` > 1 bounds the expansion.
-    Deviation: Glow's code has cap = 1 and starts at s = sigmoid(2).
-    """
-    return math.log(cap) - softplus(math.log(cap - 1.0) - raw)
 
 
 class Mix(nn.Module):
@@ -136,22 +129,32 @@ class Coupling(nn.Module):
     (a, b) -> (a, s(a) * b + t(a)), ln |det| = sum ln s(a) per sample.
     `kept` and `moved` are the channel counts of a and b; (ln s, t) come from three convolutions, 3x3,
     1x1, 3x3, with `width` channels between them; the last is zero at first: an identity to start from.
+    With `half`, the convolutions run in bfloat16, everything else in the input's precision: whatever
+    they return, the map stays a bijection with this determinant.
     """
 
     def __init__(self, kept: int, moved: int, width: int, cap: float = 2.0):
         super().__init__()
         self.kept, self.moved, self.cap = kept, moved, cap
         self.softplus = F.softplus
+        self.half = False
         self.enter = nn.Conv2d(kept, width, 3, padding=1)
         self.middle = nn.Conv2d(width, width, 1)
         self.leave = nn.Conv2d(width, 2 * moved, 3, padding=1)
         nn.init.zeros_(self.leave.weight)
         nn.init.zeros_(self.leave.bias)
 
+    def network(self, a: Tensor) -> Tensor:
+        return self.leave(F.relu(self.middle(F.relu(self.enter(a)))))
+
     def scale_and_shift(self, a: Tensor) -> tuple[Tensor, Tensor]:
-        """(ln s, t), each [N, moved, H, W]."""
-        hidden = F.relu(self.middle(F.relu(self.enter(a))))
-        raw, shift = self.leave(hidden).split([self.moved, self.moved], 1)
+        """(ln s, t), each [N, moved, H, W], in the precision of a."""
+        if self.half:
+            with torch.autocast(a.device.type, torch.bfloat16):
+                found = self.network(a).to(a.dtype)
+        else:
+            found = self.network(a)
+        raw, shift = found.split([self.moved, self.moved], 1)
         return bounded_log_scale(raw, self.cap, self.softplus), shift
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -230,76 +233,37 @@ class Level(nn.Module):
         return x
 
 
-class MixturePrior(nn.Module):
-    """p(z|y) = N(mu_y, diag(sigma_y^2)) of the top latents, for every class in one go.
-
-    ln N(z_d; mu, sigma) = a z^2 + b z + c with a = -1/(2 sigma^2), b = mu / sigma^2,
-    c = -mu^2/(2 sigma^2) - ln sigma - ln(2 pi)/2. The class part is what remains of (a, b, c)
-    after their mean over the classes, which goes to the shared part; so no large class-independent
-    term is ever rounded into a class margin. Source: appendix A.1.
-    """
-
-    def __init__(self, classes: int, size: int):
-        super().__init__()
-        self.mean = nn.Parameter(torch.zeros(classes, size))
-        self.log_sigma = nn.Parameter(torch.zeros(classes, size))
-        self.register_buffer("frozen_square", None, persistent=False)
-        self.register_buffer("frozen_linear", None, persistent=False)
-        self.register_buffer("frozen_constant", None, persistent=False)
-
-    def coefficients(self) -> tuple[Tensor, Tensor, Tensor]:
-        """a [K, S], b [K, S] and the sum of c over the S latents, [K]."""
-        if self.frozen_square is not None:
-            return self.frozen_square, self.frozen_linear, self.frozen_constant
-        precision = (-2.0 * self.log_sigma).exp()
-        b = self.mean * precision
-        c = -0.5 * self.mean * b - self.log_sigma - 0.5 * math.log(2.0 * math.pi)
-        return -0.5 * precision, b, c.sum(1)
-
-    @torch.no_grad()
-    def freeze(self) -> None:
-        """Keep the value of the parametrisation, in the present precision."""
-        self.frozen_square, self.frozen_linear, self.frozen_constant = self.coefficients()
-
-    def forward(self, z: Tensor) -> tuple[Tensor, Tensor]:
-        """z [N, S] -> shared [N] without its constant, class part [N, K]."""
-        a, b, c = self.coefficients()
-        a_mean, b_mean = a.mean(0), b.mean(0)
-        shared = ((a_mean * z + b_mean) * z).sum(1)
-        per_class = (z * z) @ (a - a_mean).T + z @ (b - b_mean).T + (c - c.mean())
-        return shared, per_class
-
-    def constant(self) -> Tensor:
-        """The mean over the classes of the summed c: the shared part's constant."""
-        return self.coefficients()[2].mean()
-
-
 class Glow(nn.Module):
     """Conditional GLOW on pixels in [0, 1] with one uniform padding channel per image channel.
 
     With u the noise, uniform on [0, 1), v = [x - 1/2, (2/256) u] and f the flow,
 
         ln p(x|y) := ln p(x, u | y) = ln p_v(v | y) + D ln(2/256)
-                   = sum ln N(z_split; 0, 1) + ln N(z_top; mu_y, sigma_y^2) + ln |det df/dv| + D ln(2/256).
+                   = sum ln N(z_split; 0, 1) + ln p(z_top | y) + ln |det df/dv| + D ln(2/256),
 
+    p(z_top | y) from `prior`.
     The last term is the Jacobian of u -> (2/256) u over the D = C H W noise dimensions, so the
     noise has unit density in its own coordinates and p(x, u|y) would be p(x|y) if the model had
     learnt that they are independent (appendix A.3). Unit: nats, a density on the pixel range [0, 1].
     """
+
+    takes_noise = True
+    likelihood = "density of the image and its noise, exact given the noise"
 
     def __init__(self, config: GlowConfig):
         super().__init__()
         self.config = config
         channels, side, last = 2 * config.channels, config.side, len(config.blocks) - 1
         self.levels = nn.ModuleList()
-        self.pixels = []
+        self.pixels, self.latent_shapes = [], []
         for index, (blocks, width) in enumerate(zip(config.blocks, config.widths, strict=True)):
             self.levels.append(Level(channels, blocks, width, index == last))
             self.pixels.append(side**2)
             if index != last:
                 channels, side = 2 * channels, side // 2
+                self.latent_shapes.append((channels, side, side))
         self.top_shape = (channels, side, side)
-        self.prior = MixturePrior(config.classes, channels * side**2)
+        self.prior = prior.build(config.prior, config.classes, self.top_shape)
         self.frozen_constant: float | None = None
 
     def encode(self, x: Tensor, noise: Tensor) -> tuple[list[Tensor], Tensor]:
@@ -341,8 +305,20 @@ class Glow(nn.Module):
 
     def parts(self, x: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
         """(shared [N], class part [N, K]); their sum is ln p(x|y)."""
+        return self.judge(*self.encode(x, noise))
+
+    def parts_and_logits(self, x: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """`parts`, and the logits [N, K] of the discriminative term: z_s/c of a split prior, else the class part."""
         latents, log_det = self.encode(x, noise)
+        shared, per_class = self.judge(latents, log_det)
+        split = isinstance(self.prior, prior.SplitPrior)
+        return shared, per_class, self.prior.logits(latents[-1].flatten(1)) if split else per_class
+
+    def judge(self, latents: list[Tensor], log_det: Tensor) -> tuple[Tensor, Tensor]:
+        """(shared [N], class part [N, K]) of encoded images."""
         shared, per_class = self.prior(latents[-1].flatten(1))
+        if self.config.smoothing:
+            shared, per_class = prior.smoothed(shared, per_class, self.config.smoothing)
         for latent in latents[:-1]:
             shared = shared - 0.5 * (latent * latent).sum((1, 2, 3))
         return shared + log_det + self.constant(), per_class
@@ -351,6 +327,23 @@ class Glow(nn.Module):
         """x, noise [N, C, H, W] -> log_prob [N, K], log_prob_shared [N], log_prob_class [N, K]."""
         shared, per_class = self.parts(x, noise)
         return shared[:, None] + per_class, shared, per_class
+
+    @torch.no_grad()
+    def sample(self, label: Tensor, temperature: float, source: torch.Generator) -> Tensor:
+        """One image per label [N], [N, C, H, W]: x of a draw of (x, noise) given the label.
+
+        Every latent's deviation from its mean is scaled by `temperature`; 1 is the model's own density.
+        A smoothed prior is sampled at the label's own cluster. Values may leave [0, 1].
+        """
+        top = self.prior.sample(label, temperature, source).reshape(-1, *self.top_shape)
+        latents = [temperature * torch.randn((len(label), *shape), generator=source) for shape in self.latent_shapes]
+        return self.decode([*latents, top])[0]
+
+    def use_half(self, half: bool) -> None:
+        """Run the couplings' convolutions in bfloat16, or no more."""
+        for module in self.modules():
+            if isinstance(module, Coupling):
+                module.half = half
 
     def mixes(self) -> list[Mix]:
         return [step.mix for level in self.levels for step in level.steps]
@@ -381,8 +374,10 @@ class Glow(nn.Module):
         self.double()
         self.frozen_constant = float(self.constant())
         for module in self.modules():
-            if isinstance(module, (Mix, MixturePrior)):
+            if isinstance(module, Mix):
                 module.freeze()
             elif isinstance(module, Coupling):
                 module.softplus = explicit_softplus
+        self.use_half(False)
+        self.prior.freeze()
         return self.float().eval()
