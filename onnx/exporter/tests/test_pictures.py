@@ -43,7 +43,7 @@ def test_a_grid_has_its_images_row_by_row_and_white_between():
     images = np.arange(5, dtype=np.uint8)[:, None, None, None] * np.ones((5, 3, 4, 6), np.uint8)
     sheet = pictures.grid(images, columns=3, gap=1)
     assert sheet.shape == (9, 20, 3)
-    assert sheet[0, 0, 0] == 0 and sheet[3, 13, 2] == 1 + 0 + 1 - 0 and sheet[5, 7, 1] == 4
+    assert sheet[0, 0, 0] == 0 and sheet[3, 12, 2] == 1 and sheet[3, 14, 2] == 2 and sheet[5, 7, 1] == 4
     assert (sheet[4] == 255).all() and (sheet[:, 6] == 255).all() and (sheet[5:, 14:] == 255).all()
 
 

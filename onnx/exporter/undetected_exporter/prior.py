@@ -26,7 +26,7 @@ def centred(a: Tensor, b: Tensor, c: Tensor, z: Tensor) -> tuple[Tensor, Tensor]
     shared, rest = (
         ((a * z + b) * z + c).sum(2) for a, b, c in (means, [v - m for v, m in zip((a, b, c), means, strict=True)])
     )
-    return shared[:, 0], rest
+    return shared.sum(1), rest
 
 
 class MixturePrior(nn.Module):
@@ -139,7 +139,7 @@ class RobustPrior(nn.Module):
         residual = z[:, None] - self.mean
         parts = [
             density(residual * (-log_scale).exp()) - log_scale
-            for (density, _), log_scale in zip(self.family, self.log_scale, strict=True)
+            for (density, _), log_scale in zip(self.family, self.log_scale.split(1), strict=True)
         ]
         if len(parts) == 1:
             return parts[0]
@@ -210,7 +210,7 @@ class SplitPrior(nn.Module):
         classes: int,
         shape: tuple[int, int, int],
         variance: float = 0.04,
-        width: int = 64,
+        width: int = 48,
         sees_class: bool = True,
     ):
         super().__init__()
@@ -297,7 +297,7 @@ def smoothed(shared: Tensor, per_class: Tensor, epsilon: float) -> tuple[Tensor,
     top = per_class.amax(1, keepdim=True)
     total = top + (per_class - top).exp().sum(1, keepdim=True).log()
     posterior = (per_class - total).exp()
-    return shared + total[:, 0], ((1.0 - epsilon - other) * posterior + other).log()
+    return shared + total.sum(1), ((1.0 - epsilon - other) * posterior + other).log()
 
 
 PRIORS = ("gaussian", *FAMILIES, "split", "split-logits")
