@@ -6,7 +6,7 @@ from undetected_exporter.card import training_command
 from undetected_exporter.cli import main, parser
 from undetected_exporter.train import Settings
 
-COMMANDS = ("fetch", "train", "export", "evaluate", "card", "fixtures")
+COMMANDS = ("fetch", "train", "sample", "export", "evaluate", "card", "fixtures")
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -28,6 +28,12 @@ def test_every_command_has_help(command, capsys):
         (["export", "{tmp}/none", "--data", "{tmp}", "-o", "{tmp}/m.onnx"], "none/last.pt is missing"),
         (["evaluate", "{tmp}/m.onnx", "--data", "{tmp}"], "m.onnx"),
         (["evaluate", "{tmp}/text.onnx", "--data", "{tmp}"], "is not an ONNX file"),
+        (["sample", "{tmp}/none", "-o", "{tmp}/g.png"], "none/last.pt is missing"),
+        (
+            ["train", "--data", "{tmp}", "--out", "{tmp}/run", "--mixed-precision"],
+            "--mixed-precision is for --device cuda",
+        ),
+        (["train", "--data", "{tmp}", "--out", "{tmp}/run", "--dataset", "mnits"], "mnits is none of mnist"),
         (["fixtures", "--data", "{tmp}", "--out", "{tmp}"], "is missing"),
     ],
 )
@@ -54,6 +60,12 @@ def test_values_out_of_range_are_usage_errors(option, capsys):
         main(["train", "--data", "d", "--out", "o", *option])
     assert stopped.value.code == 2
     assert option[0] in capsys.readouterr().err
+
+
+def test_the_cards_command_repeats_switches_and_quotes_names():
+    settings = Settings("small", "my data", "split", 7, 1, prior="split-logits", mixed_precision=True)
+    command = training_command(vars(settings))
+    assert "--dataset 'my data' " in command and command.endswith("--mixed-precision --data DATA --out RUN")
 
 
 def test_the_cards_command_parses_to_the_settings_it_came_from():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from conftest import DATA
 
-from undetected_exporter import data, fetch, fixtures, idx
+from undetected_exporter import cifar, data, fetch, fixtures, idx
 from undetected_exporter.errors import ExporterError
 
 FILES = {
@@ -102,6 +102,84 @@ def test_padding_is_even_and_zero():
         data.pad_to(padded[:, 0], 33)
 
 
+def put_cifar(folder, monkeypatch, labels):
+    """CIFAR-10's binary layout with 10 records a file; pixel (c, i, j) of record r of file f is a known number."""
+    monkeypatch.setattr(cifar, "RECORDS_PER_FILE", 10)
+    folder.mkdir(parents=True)
+    for number, name in enumerate((*cifar.FILES["train"], *cifar.FILES["test"])):
+        pixels = np.random.default_rng(number).integers(0, 256, (10, 3072), np.uint8)
+        (folder / name).write_bytes(np.concatenate([np.array(labels, np.uint8)[:, None], pixels], 1).tobytes())
+    return folder
+
+
+def test_the_cifar_layout_is_a_label_and_three_planes(tmp_path, monkeypatch):
+    put_cifar(tmp_path / "c", monkeypatch, cifar.FIRST_LABELS["train"])
+    images, labels = data.load(tmp_path / "c", data.CIFAR10, "train")
+    assert images.shape == (50, 3, 32, 32) and labels.tolist() == 5 * list(cifar.FIRST_LABELS["train"])
+    record = np.random.default_rng(1).integers(0, 256, (10, 3072), np.uint8)[4]
+    assert images[14, 1, 2, 3] == record[1024 + 2 * 32 + 3]
+
+
+def test_the_original_and_the_jpeg_copy_are_never_taken_for_one_another(tmp_path, monkeypatch):
+    put_cifar(tmp_path / "original", monkeypatch, cifar.FIRST_LABELS["test"])
+    put_cifar(tmp_path / "jpeg", monkeypatch, range(10))
+    assert data.load(tmp_path / "original", data.CIFAR10, "test")[1][0] == 3
+    assert data.load(tmp_path / "jpeg", data.CIFAR10_JPEG75, "test")[1][1] == 1
+    with pytest.raises(ExporterError, match=r"is not CIFAR-10: .*--dataset cifar10-jpeg75"):
+        data.load(tmp_path / "jpeg", data.CIFAR10, "test")
+    with pytest.raises(ExporterError, match=r"is not CIFAR-10 \(JPEG 75\): .*--dataset cifar10 "):
+        data.load(tmp_path / "original", data.CIFAR10_JPEG75, "test")
+
+
+def test_damaged_cifar_files_are_named(tmp_path, monkeypatch):
+    folder = put_cifar(tmp_path / "c", monkeypatch, [3, 8, 8, 0, 6, 6, 1, 6, 3, 200])
+    with pytest.raises(ExporterError, match=r"test_batch\.bin: label 200 in record 9"):
+        data.load(folder, data.CIFAR10, "test")
+    (folder / "test_batch.bin").write_bytes(b"short")
+    with pytest.raises(ExporterError, match=r"test_batch\.bin: 5 bytes, expected 10 records"):
+        data.load(folder, data.CIFAR10, "test")
+    (folder / "data_batch_1.bin").unlink()
+    with pytest.raises(ExporterError, match=r"data_batch_1\.bin is missing"):
+        data.load(folder, data.CIFAR10, "train")
+
+
+def test_data_of_ones_own_are_read_from_idx_and_from_npz_under_their_name(tmp_path):
+    own = data.named("BG-MNIST-5")
+    assert own.title == "BG-MNIST-5" and own.layout == "own" and not own.shippable
+    images, labels = np.full((4, 3, 8, 8), 9, np.uint8), np.array([0, 1, 4, 2], np.uint8)
+    (tmp_path / "train-images-idx3-ubyte").write_bytes(idx.encode(images[:, 0]))
+    idx.write_gzip(tmp_path / "train-labels-idx1-ubyte.gz", labels)
+    np.savez(tmp_path / "test.npz", images=images, labels=labels.astype(np.int64))
+    for part, expected in (("train", images[:, 0]), ("test", images)):
+        found = data.load(tmp_path, own, part)
+        assert np.array_equal(found[0], expected) and np.array_equal(found[1], labels)
+    assert own.class_names(5) == tuple("01234")
+
+
+@pytest.mark.parametrize(
+    ("arrays", "named"),
+    [
+        ({"pictures": np.zeros((2, 4, 4), np.uint8)}, "none of x, images"),
+        ({"x": np.zeros((2, 4, 4), np.float32), "y": np.zeros(2, int)}, "float32"),
+        ({"x": np.zeros((2, 4, 4), np.uint8), "y": np.zeros(3, int)}, "2 whole numbers"),
+        ({"x": np.zeros((2, 4, 4), np.uint8), "y": np.array([0, -1])}, "2 whole numbers"),
+    ],
+)
+def test_npz_files_that_do_not_fit_are_refused_with_what_they_hold(tmp_path, arrays, named):
+    np.savez(tmp_path / "test.npz", **arrays)
+    with pytest.raises(ExporterError, match=rf"test\.npz.*{named}"):
+        data.load(tmp_path, data.named("mine"), "test")
+
+
+def test_a_misspelt_data_set_is_told_that_it_is_taken_for_ones_own(tmp_path):
+    with pytest.raises(ExporterError, match="mnits is none of mnist, fashion-mnist, cifar10, cifar10-jpeg75"):
+        data.load(tmp_path, data.named("mnits"), "train")
+
+
+def test_titles_and_keys_name_the_same_data_set():
+    assert all(data.named(d.key) is data.named(d.title) is d for d in data.DATA_SETS.values())
+
+
 def test_the_shipped_images_are_those_that_the_readme_lists():
     readme = (DATA / "README.md").read_text()
     shipped = sorted(DATA.glob("*.gz"))
@@ -127,6 +205,7 @@ def test_shipped_background_digits_have_the_strokes_of_the_shipped_digits(digits
 
 def test_fixtures_name_the_command_that_makes_background_digits(tmp_path, monkeypatch):
     put(tmp_path / "toy")
-    monkeypatch.setattr(fixtures, "DATA_SETS", {"toy": toy()})
+    monkeypatch.setattr(fixtures, "MNIST", toy())
+    monkeypatch.setattr(fixtures, "FASHION_MNIST", toy())
     with pytest.raises(ExporterError, match=r"bg-mnist-0.*missing; run: evaluate dataset bg-digits"):
         fixtures.write(tmp_path, tmp_path / "out")

@@ -8,7 +8,7 @@ import torch
 
 from undetected_exporter import evaluate
 from undetected_exporter.errors import ExporterError
-from undetected_exporter.noise import dequantise, generator, random_crop
+from undetected_exporter.noise import GRID, dequantise, generator, random_crop, random_flip
 from undetected_exporter.objective import OBJECTIVES, formula, weighted
 
 
@@ -62,9 +62,26 @@ def test_dequantised_pixels_stay_in_their_bins():
     images = torch.arange(256, dtype=torch.uint8).reshape(1, 1, 16, 16).repeat(50, 1, 1, 1)
     x, noise = dequantise(images, generator(0, "test"))
     bins = x * 256 - images
-    assert bins.min() >= 0 and bins.max() <= 1 and noise.min() >= 0 and noise.max() < 1
+    assert bins.min() >= 0 and bins.max() < 1 and noise.min() >= 0 and noise.max() < 1
     assert abs(float(bins.mean()) - 0.5) < 0.02 and abs(float(noise.mean()) - 0.5) < 0.02
     assert abs(float(np.corrcoef(bins.flatten(), noise.flatten())[0, 1])) < 0.05
+
+
+def test_dequantisation_draws_every_multiple_of_the_contracts_grid_and_nothing_else():
+    """k + u is exact in float32, even at k = 255, so 2^16 (256 x - k) is a whole number below 2^16."""
+    images = torch.full((8, 1, 512, 512), 255, dtype=torch.uint8)
+    x, _ = dequantise(images, generator(0, "test"))
+    positions = (x.double() * 256 - 255) * GRID
+    assert x.dtype == torch.float32 and x.max() < 1
+    assert torch.equal(positions, positions.round()) and positions.min() == 0 and positions.max() == GRID - 1
+
+
+def test_images_are_mirrored_or_left_as_they_are():
+    images = torch.arange(6.0).reshape(1, 1, 2, 3).repeat(400, 1, 1, 1)
+    flipped = random_flip(images, generator(0, "test"))
+    mirrored = (flipped == images.flip(3)).all((1, 2, 3))
+    assert torch.equal(flipped[~mirrored], images[~mirrored])
+    assert abs(int(mirrored.sum()) - 200) < 50
 
 
 def test_random_streams_depend_on_seed_purpose_and_index_only():
@@ -89,6 +106,11 @@ def test_objectives_are_equation_6_and_its_first_half():
     likelihood = 18.0 / 4
     posterior = -2.0 + math.log(math.e + math.e**2 + math.e**4)
     assert float(OBJECTIVES["base"][0](shared, per_class, label, 4)) == pytest.approx(likelihood)
+    logits = torch.tensor([[0.0, 3.0, 0.0]])
+    cross_entropy = -3.0 + math.log(2.0 + math.e**3)
+    assert float(OBJECTIVES["split"][0](shared, per_class, label, 4, logits)) == pytest.approx(
+        likelihood + cross_entropy
+    )
     assert float(OBJECTIVES["reweight"][0](shared, per_class, label, 4)) == pytest.approx(likelihood + posterior)
     heavy = weighted("reweight", 1000.0)(shared, per_class, label, 4)
     assert float(heavy) == pytest.approx(likelihood + 1000 * posterior, rel=1e-6)

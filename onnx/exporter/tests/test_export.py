@@ -7,7 +7,7 @@ import onnx
 import pytest
 import torch
 
-from undetected_exporter import export, train
+from undetected_exporter import data, export, train
 from undetected_exporter.contract import Parity, read_metadata, write_metadata
 from undetected_exporter.errors import ExporterError
 
@@ -30,6 +30,28 @@ def exported(trained, digits):
     model, worst = export.export(trained, "tiny-model", digits[0])
     assert worst <= 1e-4
     return model
+
+
+@pytest.mark.parametrize(
+    ("dataset", "prior", "smoothing"),
+    [("mnist", "split", 0.0), ("cifar10-jpeg75", "split-logits", 0.0), ("mnist", "gaussian-cauchy", 0.05)],
+)
+def test_every_variant_is_exported_and_agrees(tmp_path, digits, dataset, prior, smoothing):
+    """Three channels as well; single images of CIFAR-10 never travel in the file."""
+    images, labels = digits
+    if dataset != "mnist":
+        images = np.random.default_rng(0).integers(0, 256, (500, 3, 32, 32), np.uint8)
+    settings = train.Settings(
+        "tiny", dataset, "reweight", epochs=1, seed=3, held_out=300, warmup_steps=1, prior=prior, smoothing=smoothing
+    )
+    train.train(settings, images, labels, tmp_path, quiet=True)
+    model, worst = export.export(export.load_run(tmp_path), "variant", images)
+    assert worst <= 1e-4
+    assert {node.op_type for node in model.graph.node} <= ALLOWED | {"ReduceMax", "ReduceMean", "Div", "Gemm"}
+    parity = Parity.decode(read_metadata(model)["parity"], images.shape[1:] if images.ndim == 4 else (1, 32, 32), None)
+    pixels = np.floor(parity.x * 256).astype(np.uint8)
+    held = data.pad_to(images, 32)
+    assert np.array_equal(pixels, held[:4]) == (dataset == "mnist")
 
 
 @pytest.mark.parametrize("n", [1, 3, 64])

@@ -51,11 +51,12 @@ def top_log_density(model: Glow, top: torch.Tensor) -> torch.Tensor:
     """ln p(z|y), [K], of one sample's top latents, by torch's own densities."""
     prior, classes = model.prior, model.config.classes
     if isinstance(prior, SplitPrior):
-        t, z_n = prior.divide(top[None])
+        t, z_n, log_det = prior.divide(top[None])
         means, log_scales = prior.rest_given(t)
         centres = torch.eye(classes, dtype=top.dtype) / math.sqrt(prior.variance)
         logit_part = torch.distributions.Normal(centres, 1.0).log_prob(t[0]).sum(1)
         clusters = logit_part + torch.distributions.Normal(means[0], log_scales[0].exp()).log_prob(z_n).sum(1)
+        clusters = clusters + log_det
     elif isinstance(prior, MixturePrior):
         clusters = torch.distributions.Normal(prior.mean, prior.log_sigma.exp()).log_prob(top).sum(1)
     else:
@@ -126,10 +127,10 @@ def test_the_density_of_a_two_dimensional_model_integrates_to_one():
     torch.testing.assert_close(density.sum(0) * cell, torch.ones(2, dtype=torch.float64), atol=1e-3, rtol=0)
 
 
-@pytest.mark.parametrize(("prior", "smoothing"), [("gaussian", 0.0), ("split", 0.0), ("split", 0.1)])
+@pytest.mark.parametrize(("prior", "smoothing"), [("gaussian", 0.0), ("split", 0.1)])
 def test_the_density_of_a_two_pixel_model_integrates_to_one(prior, smoothing):
     """Two pixels and their noise: p(x, u | y) over four dimensions, by the midpoint rule."""
-    model = perturbed(replace(PAIR, prior=prior, smoothing=smoothing), size=0.2).double()
+    model = perturbed(replace(PAIR, prior=prior, smoothing=smoothing), size=0.1).double()
     if prior == "split":
         model.prior.variance = 0.5
     with torch.no_grad():
@@ -137,23 +138,36 @@ def test_the_density_of_a_two_pixel_model_integrates_to_one(prior, smoothing):
         top = model.prior.sample(label, 1.5, torch.Generator().manual_seed(0)).double()
         drawn = model.decode([top.reshape(-1, 4, 1, 1)])
         ends = [v[:, i].flatten() for v in drawn for i in range(2)]
-        axes = [torch.linspace(float(v.min()), float(v.max()), 33, dtype=torch.float64) for v in ends]
+        quantiles = torch.tensor([1e-3, 1 - 1e-3], dtype=torch.float64)
+        axes = [torch.linspace(*map(float, v.quantile(quantiles)), 25, dtype=torch.float64) for v in ends]
         points = torch.stack(torch.meshgrid(*axes, indexing="ij"), -1).reshape(-1, 4, 1, 1)
         total = sum(model(part[:, :2], part[:, 2:])[0].exp().sum(0) for part in points.split(200_000))
         cell = math.prod(float(axis[1] - axis[0]) for axis in axes)
     torch.testing.assert_close(total * cell, torch.ones(2, dtype=torch.float64), atol=0.02, rtol=0)
 
 
-@pytest.mark.parametrize("prior", ["gaussian", "split", "laplace"])
-def test_what_is_sampled_is_likeliest_under_its_own_class(prior):
-    model = perturbed(replace(SMALL, side=4, prior=prior), size=0.05)
+@pytest.mark.parametrize("prior", ["gaussian", "split"])
+def test_images_are_sampled_from_the_density_of_their_label(prior):
+    """E[q(x, u)/p(x, u)] over draws from p is 1 for any density q; here q is p of the other class.
+
+    Classes near each other keep the ratio tame: 4 standard errors of the mean.
+    """
+    model = perturbed(replace(PAIR, prior=prior), size=0.1).double()
+    if prior == "split":
+        model.prior.variance = 4.0
     with torch.no_grad():
-        for parameter in [model.prior.mean] if prior != "split" else []:
-            parameter.normal_(0.0, 3.0)
-        label = torch.arange(3).repeat(20)
-        images = model.sample(label, 0.5, torch.Generator().manual_seed(0))
-        again = model.sample(label, 0.5, torch.Generator().manual_seed(0))
-    assert images.shape == (60, 1, 4, 4) and torch.equal(images, again)
+        label = torch.zeros(4000, dtype=torch.int64)
+        top = model.prior.sample(label, 1.0, torch.Generator().manual_seed(0)).double()
+        log_prob = model(*model.decode([top.reshape(-1, 4, 1, 1)]))[0]
+    ratio = (log_prob[:, 1] - log_prob[:, 0]).exp()
+    assert abs(float(ratio.mean()) - 1.0) < 4.0 * float(ratio.std()) / math.sqrt(4000) < 0.2
+
+
+def test_samples_depend_on_the_seed_and_the_label_only():
+    model = perturbed(replace(SMALL, side=4, prior="split"))
+    label = torch.arange(3)
+    first, again, other = (model.sample(label, 1.0, torch.Generator().manual_seed(seed)) for seed in (0, 0, 1))
+    assert first.shape == (3, 1, 4, 4) and torch.equal(first, again) and not torch.equal(first, other)
 
 
 def test_half_precision_couplings_keep_the_flow_in_single_precision():

@@ -76,14 +76,14 @@ def test_the_split_prior_is_the_product_of_its_two_gaussians():
     """Written out with torch's normal densities in the coordinates of the paper, z_s = sqrt(c) t."""
     prior, c = split_prior(), 0.3
     z = torch.randn(5, 8, dtype=torch.float64)
-    t, z_n = prior.divide(z)
+    t, z_n, log_det = prior.divide(z)
     z_s = math.sqrt(c) * t
     means, log_scales = prior.rest_given(t)
     for y in range(3):
         logit_part = torch.distributions.Normal(torch.eye(3, dtype=torch.float64)[y], math.sqrt(c)).log_prob(z_s).sum(1)
         rest = torch.distributions.Normal(means[:, y], log_scales[:, y].exp()).log_prob(z_n).sum(1)
         jacobian = 3 / 2 * math.log(c)
-        torch.testing.assert_close(log_prob(prior, z)[:, y], logit_part + rest + jacobian)
+        torch.testing.assert_close(log_prob(prior, z)[:, y], logit_part + rest + jacobian + log_det)
 
 
 def test_bayes_rule_on_the_logits_alone_is_the_softmax_of_z_s_over_c():
@@ -99,7 +99,7 @@ def test_bayes_rule_on_everything_adds_what_the_rest_says_of_the_class():
     """p(y|z) is softmax(z_s/c + ln p(z_n|z_s, y)); the logits alone only where the rest does not see the class."""
     prior = split_prior()
     z = torch.randn(5, 8, dtype=torch.float64)
-    t, z_n = prior.divide(z)
+    t, z_n, _ = prior.divide(z)
     means, log_scales = prior.rest_given(t)
     rest = torch.distributions.Normal(means, log_scales.exp()).log_prob(z_n[:, None]).sum(2)
     torch.testing.assert_close(prior(z)[1].softmax(1), (prior.logits(z) + rest).softmax(1))
@@ -109,16 +109,35 @@ def test_bayes_rule_on_everything_adds_what_the_rest_says_of_the_class():
     torch.testing.assert_close(prior(z)[1].softmax(1), prior.logits(z).softmax(1))
 
 
-def test_the_division_into_logits_and_rest_is_orthonormal_with_an_inverse():
+def test_where_the_rest_does_not_see_the_class_every_margin_is_one_of_logits():
+    prior = randomised(SplitPrior(3, (2, 2, 2), variance=0.3, width=6, sees_class=False))
+    z = torch.randn(5, 8, dtype=torch.float64)
+    logits = prior.logits(z)
+    torch.testing.assert_close(prior(z)[1], logits - logits.mean(1, keepdim=True))
+    t, z_n, log_det = prior.divide(z)
+    means, log_scales = prior.rest_given(t)
+    rest = torch.distributions.Normal(means[:, 0], log_scales[:, 0].exp()).log_prob(z_n).sum(1)
+    centres = torch.eye(3, dtype=torch.float64) / math.sqrt(0.3)
+    cluster = torch.distributions.Normal(centres, 1.0).log_prob(t[:, None]).sum(2)
+    torch.testing.assert_close(log_prob(prior, z), cluster + (rest + log_det)[:, None])
+
+
+def test_the_division_into_logits_and_rest_is_a_bijection_with_this_determinant():
     prior = split_prior()
     z = torch.randn(5, 8, dtype=torch.float64)
-    torch.testing.assert_close(prior.unite(*prior.divide(z)), z)
-    torch.testing.assert_close(torch.cat(prior.divide(z), 1).square().sum(1), z.square().sum(1))
+    t, z_n, log_det = prior.divide(z)
+    torch.testing.assert_close(prior.unite(t, z_n), z)
+    for sample, expected in zip(z, log_det, strict=True):
+        jacobian = torch.autograd.functional.jacobian(lambda v: torch.cat(prior.divide(v[None])[:2], 1)[0], sample)
+        torch.testing.assert_close(torch.linalg.slogdet(jacobian)[1], expected, rtol=1e-6, atol=1e-6)
+
+
+def test_the_cosine_basis_is_orthonormal():
     basis = cosine_basis(4).double()
     torch.testing.assert_close(basis @ basis.T, torch.eye(16, dtype=torch.float64), atol=1e-6, rtol=0)
 
 
-def test_the_first_logits_are_means_over_all_positions():
+def test_at_first_the_logits_are_means_over_all_positions():
     prior = SplitPrior(3, (4, 2, 2))
     z = torch.randn(5, 4, 2, 2)
     torch.testing.assert_close(prior.divide(z.flatten(1))[0], z[:, :3].sum((2, 3)) / 2)
@@ -160,7 +179,7 @@ def test_samples_follow_the_density(kind):
 def test_samples_of_the_split_prior_are_standard_normal_once_centred_and_scaled():
     prior = split_prior()
     label = torch.ones(2000, dtype=torch.int64)
-    t, z_n = prior.divide(prior.sample(label, 1.0, torch.Generator().manual_seed(0)).detach())
+    t, z_n, _ = prior.divide(prior.sample(label, 1.0, torch.Generator().manual_seed(0)).detach())
     means, log_scales = prior.rest_given(t)
     standard = [t[:, 1] - 1 / math.sqrt(0.3), t[:, 0], (z_n - means[:, 1])[:, 2] * (-log_scales[:, 1, 2]).exp()]
     for values in standard:

@@ -198,6 +198,9 @@ PRIOR_TEXT = {
     "split": """Of the top latents, as many as classes are logits z_s, with p(z_s given y) Gaussian about the y-th unit
         vector; the rest is Gaussian with mean and variance learnt from (z_s, y) (appendix A.4 of the paper). The
         class that counts is the one with the largest log p(x given y), to which both contribute.""",
+    "split-logits": """Of the top latents, as many as classes are logits z_s, with p(z_s given y) Gaussian about the
+        y-th unit vector; the rest is Gaussian with mean and variance learnt from z_s alone (appendix A.4 of the paper
+        lets them depend on y too): p(y given x) is exactly the softmax of z_s/c.""",
 }
 
 

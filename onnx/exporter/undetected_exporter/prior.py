@@ -26,7 +26,7 @@ def centred(a: Tensor, b: Tensor, c: Tensor, z: Tensor) -> tuple[Tensor, Tensor]
     shared, rest = (
         ((a * z + b) * z + c).sum(2) for a, b, c in (means, [v - m for v, m in zip((a, b, c), means, strict=True)])
     )
-    return shared[:, 0], rest
+    return shared.sum(1), rest
 
 
 class MixturePrior(nn.Module):
@@ -139,7 +139,7 @@ class RobustPrior(nn.Module):
         residual = z[:, None] - self.mean
         parts = [
             density(residual * (-log_scale).exp()) - log_scale
-            for (density, _), log_scale in zip(self.family, self.log_scale, strict=True)
+            for (density, _), log_scale in zip(self.family, self.log_scale.split(1), strict=True)
         ]
         if len(parts) == 1:
             return parts[0]
@@ -184,27 +184,45 @@ class SplitPrior(nn.Module):
 
     By Bayes' rule under a uniform p(y), p(y|z_s) = softmax(z_s/c): exact logits. p(y|z), which the
     checkpoint's log p(x|y) gives, is softmax(z_s[y]/c + ln p(z_n|z_s, y)): the same where p(z_n|z_s, y)
-    does not depend on y (B = 0), and otherwise a second opinion on top of the logits.
+    does not depend on y (B = 0), and otherwise a second opinion on top of the logits. The objective
+    `split` trains the logits alone as a classifier, so that opinion is one of the likelihood, formed where
+    (z_s, y) agree and untrained where they do not: early in training it costs accuracy. With
+    `sees_class` False there is no B, p(z_n|z_s) is the same for all classes, and p(y|z) is exactly
+    softmax(z_s/c): the prior `split-logits`.
 
     Source: appendix A.4. It prints "a function of y and z_n" for the mean and variance of z_n, which
     is a slip: z_n cannot be its own condition; p(z_n|z_s, y) says z_s. Which latents are z_s the paper
     leaves open: here the first K of an orthonormal cosine transform over the top's pixels, lowest
     frequency first, so the mean over all positions of (at least) K channels where there are as many.
 
-    Numerics: the flow gives t = z_s / sqrt(c), whose constant Jacobian is K/2 ln c; t has unit variance
-    in each class, as every other latent.
+    One more affine coupling, from the rest to these K, ends the flow: t = s(z_n) * w + g(z_n) for the K
+    coefficients w, with ln s and g from a hidden layer, and z_s = sqrt(c) t. So the logits are a nonlinear
+    function of all top latents, as a classifier's are; without it they learn slowly.
+
+    Numerics: t has unit variance in each class, as every other latent; the constant Jacobian of
+    z_s = sqrt(c) t is K/2 ln c.
     """
 
     LOG_SCALE_BOUND = 3.0
 
-    def __init__(self, classes: int, shape: tuple[int, int, int], variance: float = 0.04, width: int = 64):
+    def __init__(
+        self,
+        classes: int,
+        shape: tuple[int, int, int],
+        variance: float = 0.04,
+        width: int = 48,
+        sees_class: bool = True,
+    ):
         super().__init__()
         if classes > math.prod(shape):
             raise ValueError(f"{classes} classes need as many top latents, there are {math.prod(shape)} of {shape}")
         self.classes, self.shape, self.variance = classes, shape, variance
         self.rest = math.prod(shape) - classes
+        self.head = nn.Sequential(nn.Linear(self.rest, width), nn.ReLU(), nn.Linear(width, 2 * classes))
+        nn.init.zeros_(self.head[2].weight)
+        nn.init.zeros_(self.head[2].bias)
         self.enter = nn.Linear(classes, width)
-        self.embedding = nn.Parameter(torch.zeros(classes, width))
+        self.embedding = nn.Parameter(torch.zeros(classes if sees_class else 1, width))
         self.leave = nn.Linear(width, 2 * self.rest)
         nn.init.zeros_(self.leave.weight)
         nn.init.zeros_(self.leave.bias)
@@ -214,36 +232,45 @@ class SplitPrior(nn.Module):
     def freeze(self) -> None:
         self.softplus = explicit_softplus
 
-    def divide(self, z: Tensor) -> tuple[Tensor, Tensor]:
-        """(t [N, K], z_n [N, S - K]) of the top latents z [N, S]."""
+    def divide(self, z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """(t [N, K], z_n [N, S - K], ln|det| [N] of z -> (t, z_n)) of the top latents z [N, S]."""
         channels, side, _ = self.shape
         frequencies = z.reshape(-1, channels, side * side) @ self.basis.T
-        return frequencies.transpose(1, 2).reshape(-1, channels * side * side).split([self.classes, self.rest], 1)
+        flat = frequencies.transpose(1, 2).reshape(-1, channels * side * side)
+        raw, z_n = flat.split([self.classes, self.rest], 1)
+        log_scale, shift = self.scale_and_shift(z_n)
+        return raw * log_scale.exp() + shift, z_n, log_scale.sum(1)
 
     def unite(self, t: Tensor, z_n: Tensor) -> Tensor:
         """The inverse of `divide`."""
         channels, side, _ = self.shape
-        frequencies = torch.cat([t, z_n], 1).reshape(-1, side * side, channels).transpose(1, 2)
-        return (frequencies @ self.basis).reshape(-1, channels * side * side)
+        log_scale, shift = self.scale_and_shift(z_n)
+        flat = torch.cat([(t - shift) * (-log_scale).exp(), z_n], 1)
+        return (flat.reshape(-1, side * side, channels).transpose(1, 2) @ self.basis).reshape(-1, flat.shape[1])
+
+    def scale_and_shift(self, z_n: Tensor) -> tuple[Tensor, Tensor]:
+        """(ln s, g), each [N, K], of the coupling that ends the flow."""
+        raw, shift = self.head(z_n).split([self.classes, self.classes], 1)
+        return soft_clamp(raw, self.LOG_SCALE_BOUND, self.softplus), shift
 
     def logits(self, z: Tensor) -> Tensor:
         """z_s / c, [N, K]: ln p(z_s|y) up to a term that is the same for all y."""
         return self.divide(z)[0] / math.sqrt(self.variance)
 
     def rest_given(self, t: Tensor) -> tuple[Tensor, Tensor]:
-        """(m, ln s) of z_n for every class, each [N, K, S - K]."""
+        """(m, ln s) of z_n for every class, each [N, K, S - K], or [N, 1, S - K] for all classes."""
         hidden = F.relu(self.enter(t * math.sqrt(self.variance))[:, None] + self.embedding)
         mean, raw = self.leave(hidden).split([self.rest, self.rest], 2)
         return mean, soft_clamp(raw, self.LOG_SCALE_BOUND, self.softplus)
 
     def forward(self, z: Tensor) -> tuple[Tensor, Tensor]:
-        t, z_n = self.divide(z)
+        t, z_n, log_det = self.divide(z)
         mean, log_scale = self.rest_given(t)
         a = -0.5 * (-2.0 * log_scale).exp()
         shared, per_class = centred(a, -2.0 * a * mean, a * mean * mean - log_scale, z_n)
         logits = t / math.sqrt(self.variance)
         logits_mean = logits.mean(1)
-        return shared + logits_mean - 0.5 * (t * t).sum(1), per_class + logits - logits_mean[:, None]
+        return shared + log_det + logits_mean - 0.5 * (t * t).sum(1), per_class + logits - logits_mean[:, None]
 
     def constant(self) -> float:
         return -0.5 / self.variance - 0.5 * LN_2PI * math.prod(self.shape)
@@ -252,7 +279,8 @@ class SplitPrior(nn.Module):
         """One z per label, [N, S]; deviations from both means are scaled by `temperature`."""
         mean = F.one_hot(label, self.classes).to(self.embedding.dtype) / math.sqrt(self.variance)
         t = mean + temperature * torch.randn(mean.shape, generator=source)
-        m, log_scale = (value[torch.arange(len(label)), label] for value in self.rest_given(t))
+        row = label if len(self.embedding) > 1 else torch.zeros_like(label)
+        m, log_scale = (value[torch.arange(len(label)), row] for value in self.rest_given(t))
         return self.unite(t, m + temperature * log_scale.exp() * torch.randn(m.shape, generator=source))
 
 
@@ -269,16 +297,16 @@ def smoothed(shared: Tensor, per_class: Tensor, epsilon: float) -> tuple[Tensor,
     top = per_class.amax(1, keepdim=True)
     total = top + (per_class - top).exp().sum(1, keepdim=True).log()
     posterior = (per_class - total).exp()
-    return shared + total[:, 0], ((1.0 - epsilon - other) * posterior + other).log()
+    return shared + total.sum(1), ((1.0 - epsilon - other) * posterior + other).log()
 
 
-PRIORS = ("gaussian", *FAMILIES, "split")
+PRIORS = ("gaussian", *FAMILIES, "split", "split-logits")
 
 
 def build(kind: str, classes: int, shape: tuple[int, int, int]) -> nn.Module:
     """The prior called `kind` of top latents of `shape` = (C, H, W)."""
     if kind == "gaussian":
         return MixturePrior(classes, math.prod(shape))
-    if kind == "split":
-        return SplitPrior(classes, shape)
+    if kind in ("split", "split-logits"):
+        return SplitPrior(classes, shape, sees_class=kind == "split")
     return RobustPrior(classes, math.prod(shape), kind)

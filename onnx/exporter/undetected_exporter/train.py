@@ -106,9 +106,9 @@ class Settings:
             self.check_pixelcnn()
             return replace(preset, channels=channels, classes=classes)
         prior = self.prior or ("split" if self.objective == "split" else "gaussian")
-        if self.objective == "split" and prior != "split":
+        if self.objective == "split" and prior not in ("split", "split-logits"):
             raise ExporterError(
-                f"--objective split takes its logits from --prior split, not {prior}; leave --prior out"
+                f"--objective split takes its logits from --prior split or split-logits, not {prior}; leave --prior out"
             )
         try:
             return replace(preset, channels=channels, classes=classes, prior=prior, smoothing=self.smoothing)
@@ -332,18 +332,18 @@ def read_checkpoint(folder: Path) -> dict:
         ) from error
 
 
-def split(
-    images: np.ndarray, labels: np.ndarray, settings: Settings, side: int
-) -> tuple[Tensor, Tensor, np.ndarray, np.ndarray]:
-    """Training images with the crop's edge margin, their labels, and the last `held_out` for validation."""
+def split(images: np.ndarray, labels: np.ndarray, settings: Settings) -> tuple[Tensor, Tensor, np.ndarray, np.ndarray]:
+    """Training images with the crop's edge margin, their labels, and the last `held_out` for validation.
+
+    `images`: uint8 [N, C, H, W] of the model's size.
+    """
     if settings.limit is not None:
         images, labels = images[: settings.limit], labels[: settings.limit]
     if not 0 < settings.held_out < len(images):
         raise ExporterError(f"--held-out {settings.held_out} must lie between 1 and the {len(images)} images less one")
-    padded = data.pad_to(images, side)
     cut, m = len(images) - settings.held_out, settings.margin()
-    training = np.pad(padded[:cut], ((0, 0), (0, 0), (m, m), (m, m)), mode="edge")
-    return torch.from_numpy(training), torch.from_numpy(labels[:cut].astype(np.int64)), padded[cut:], labels[cut:]
+    training = np.pad(images[:cut], ((0, 0), (0, 0), (m, m), (m, m)), mode="edge")
+    return torch.from_numpy(training), torch.from_numpy(labels[:cut].astype(np.int64)), images[cut:], labels[cut:]
 
 
 def epoch_line(row: dict) -> str:
@@ -362,7 +362,7 @@ def train(
     padded = data.pad_to(images, PRESETS[settings.preset].config.side)
     run = Run(settings, folder, device, padded.shape[1], classes_of(settings, labels))
     run.fingerprint, run.images = data.fingerprint(images, labels), min(len(images), settings.limit or len(images))
-    training, targets, held_images, held_labels = split(padded, labels, settings, run.config.side)
+    training, targets, held_images, held_labels = split(padded, labels, settings)
     if run.resume():
         within = f", {len(run.position['losses'])} updates into the next" if run.position else ""
         print(f"going on after epoch {len(run.history)}{within}", file=sys.stderr)
