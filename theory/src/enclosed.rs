@@ -250,7 +250,7 @@ impl Enclosed {
         -(ball + around * (self.ln_complement1() - self.ln_model_shell()))
     }
 
-    /// ln of the variation of p(x|0) over that of q(x|0), item 7 of Proposition 1:
+    /// The variation of p(x|0) over that of q(x|0), item 7 of Proposition 1:
     /// (1 + shell) |lambda1 - s| + (1 - lambda1) / (1 - v), where s = (1 - lambda1) v / (1 - v) is
     /// the density in the shell over that of the uniform distribution on the unit ball.
     pub fn variation_ratio(&self) -> Enclosure {

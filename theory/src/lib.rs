@@ -6,7 +6,8 @@
 //! dimension up to a million; [`Proposition`] evaluates what is claimed of them, [`Window`] and
 //! [`min_dim`] say for which parameters, and [`MonteCarlo`] carries the attack out on samples.
 //!
-//! [`audit`] goes through the paper statement by statement.
+//! Verdicts come from rigorous enclosures ([`CounterExample::enclosed`]), and [`Certificate`] states
+//! them for others to check. [`audit`] goes through the paper statement by statement.
 //!
 //! Everything that grows with the dimension is a natural logarithm. This crate does no input or
 //! output.

@@ -6,41 +6,23 @@ use std::fmt;
 /// Relative error granted to every closed form that is rounded to f64.
 ///
 /// The reference tables in `theory/tests/reference` hold the measured errors below a fifth of it.
-/// A comparison closer than this is [`Verdict::Undecided`].
+/// No verdict rests on it: those come from enclosures.
 pub const CLOSED_FORM_ERROR: f64 = 1e-12;
 
 /// The answer to a claim.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
-    /// It holds, by more than the error of the computation.
+    /// It holds, for every number that the enclosures allow.
     Proved,
-    /// It fails, by more than the error of the computation.
+    /// It fails, for every number that the enclosures allow.
     Refuted,
-    /// The error of the computation is larger than the margin.
+    /// The enclosures overlap in the highest precision that is tried, 16,384 bits.
     Undecided,
 }
 
 impl Verdict {
-    /// Decides `value < limit` where both are known within `error`, absolute, together.
-    ///
-    /// ```
-    /// # use undetected_theory::Verdict;
-    /// assert_eq!(Verdict::less(1.0, 2.0, 0.1), Verdict::Proved);
-    /// assert_eq!(Verdict::less(2.0, 1.0, 0.1), Verdict::Refuted);
-    /// assert_eq!(Verdict::less(1.0, 1.05, 0.1), Verdict::Undecided);
-    /// ```
-    pub fn less(value: f64, limit: f64, error: f64) -> Verdict {
-        if value < limit - error {
-            Verdict::Proved
-        } else if value >= limit + error {
-            Verdict::Refuted
-        } else {
-            Verdict::Undecided
-        }
-    }
-
-    /// Decides by a test that is exact.
+    /// The verdict of a test that is decided.
     pub fn exact(holds: bool) -> Verdict {
         if holds { Verdict::Proved } else { Verdict::Refuted }
     }
