@@ -16,6 +16,7 @@ pub mod error;
 pub mod gaussian;
 pub mod graph;
 pub mod histogram;
+pub mod interpolate;
 pub mod likelihood;
 pub mod model;
 pub mod moments;
