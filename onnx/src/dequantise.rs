@@ -32,21 +32,31 @@ pub fn batch(images: &Images, spec: &ModelSpec, first: usize, count: usize, seed
     let mut x = Vec::with_capacity(count * len);
     let mut noise = Vec::with_capacity(count * spec.noise_len);
     for index in first..first + count {
-        let range = index * len..(index + 1) * len;
-        match &images.pixels {
-            Pixels::Bytes(bytes) => {
-                dequantise(&bytes[range], spec, positions.get(index as u64), &mut x);
-            }
-            Pixels::Unit(values) => {
-                x.extend(values[range].iter().map(|&value| in_range(spec, f64::from(value))));
-            }
-        }
+        image(images, spec, index, positions.get(index as u64), &mut x);
         let mut stream = padding.get(index as u64);
         noise.extend((0..spec.noise_len).map(|_| stream.random::<f32>()));
     }
     Batch {
         x: DMatrix::from_vec(len, count, x),
         noise: DMatrix::from_vec(spec.noise_len, count, noise),
+    }
+}
+
+/// Appends image `index` to `x`, its u drawn from `stream`.
+pub(crate) fn image(
+    images: &Images,
+    spec: &ModelSpec,
+    index: usize,
+    stream: impl Rng,
+    x: &mut Vec<f32>,
+) {
+    let len = spec.image.len();
+    let range = index * len..(index + 1) * len;
+    match &images.pixels {
+        Pixels::Bytes(bytes) => dequantise(&bytes[range], spec, stream, x),
+        Pixels::Unit(values) => {
+            x.extend(values[range].iter().map(|&value| in_range(spec, f64::from(value))));
+        }
     }
 }
 

@@ -5,6 +5,7 @@
 //! name an engine, so they are tested on the analytic [`gaussian::GaussianModel`].
 
 pub mod checkpoint;
+pub mod class_gap;
 pub mod classify;
 pub mod contract;
 pub mod dataset;
@@ -14,8 +15,11 @@ pub mod engine;
 pub mod error;
 pub mod gaussian;
 pub mod graph;
+pub mod histogram;
+pub mod interpolate;
 pub mod likelihood;
 pub mod model;
+pub mod moments;
 pub mod proto;
 pub mod record;
 pub mod statistics;

@@ -21,6 +21,38 @@ pub struct Score {
     pub log_px_given_label: Option<f64>,
 }
 
+impl Score {
+    /// The score of an image from its log p(x given y), one a class.
+    ///
+    /// # Panics
+    /// If `label` is not a class.
+    pub fn new(index: usize, label: Option<usize>, ln_prior: &[f64], log_prob: &[f64]) -> Self {
+        let log_px = ln_marginal(ln_prior, log_prob);
+        let predicted = classify::predict(ln_prior, log_prob);
+        Self {
+            index,
+            label,
+            predicted,
+            confidence: predicted.map(|y| (ln_prior[y] + log_prob[y] - log_px).exp()),
+            log_px,
+            log_px_given_label: label.map(|y| log_prob[y]),
+        }
+    }
+}
+
+/// A log-likelihood as a score to rank inputs by: what is NaN or infinite is the least likely of
+/// all, -inf, so that it is never taken for a real input and never dropped.
+///
+/// # Examples
+/// ```
+/// use undetected_onnx::likelihood::rankable;
+/// assert_eq!((rankable(-7500.0), rankable(f64::NAN)), (-7500.0, f64::NEG_INFINITY));
+/// assert_eq!(rankable(f64::INFINITY), f64::NEG_INFINITY);
+/// ```
+pub fn rankable(log_p: f64) -> f64 {
+    if log_p.is_finite() { log_p } else { f64::NEG_INFINITY }
+}
+
 /// ln p(x) = ln sum_y p(y) p(x given y) in nats.
 ///
 /// # Numerics
@@ -77,18 +109,8 @@ fn of_batch<'a>(
     first: usize,
 ) -> impl Iterator<Item = Score> + 'a {
     log_prob.column_iter().enumerate().map(move |(column, log_prob)| {
-        let log_prob = log_prob.as_slice();
         let index = first + column;
         let label = images.labels.as_ref().map(|labels| labels[index]);
-        let log_px = ln_marginal(ln_prior, log_prob);
-        let predicted = classify::predict(ln_prior, log_prob);
-        Score {
-            index,
-            label,
-            predicted,
-            confidence: predicted.map(|y| (ln_prior[y] + log_prob[y] - log_px).exp()),
-            log_px,
-            log_px_given_label: label.map(|y| log_prob[y]),
-        }
+        Score::new(index, label, ln_prior, log_prob.as_slice())
     })
 }

@@ -1,0 +1,173 @@
+//! Which images are the ends of paths: classified correctly, accepted, of different classes.
+
+use std::collections::BTreeMap;
+
+use rand::{Rng, RngExt};
+use undetected_theory::Streams;
+
+use crate::{
+    detect::Detector,
+    error::{Error, Result},
+    likelihood::Score,
+};
+
+/// The ends of one path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+pub struct Pair {
+    /// Indices of x_0 and x_1 in their data set.
+    pub images: [usize; 2],
+    /// Their classes y_0 and y_1, which differ.
+    pub classes: [usize; 2],
+}
+
+/// Pairs, and what became of the candidates. Each candidate is counted once, under the first reason
+/// against it in this order.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Selection {
+    /// Images that there were to choose from.
+    pub candidates: usize,
+    /// Without a label.
+    pub unlabelled: usize,
+    /// Of a log p(x) that is NaN or infinite.
+    pub not_finite: usize,
+    /// Predicted as another class than their own, or as none.
+    pub misclassified: usize,
+    /// Rejected by the detector.
+    pub rejected: usize,
+    /// What is left.
+    pub eligible: usize,
+    /// Disjoint pairs of different classes that these can form at most.
+    pub available: usize,
+    /// The pairs.
+    pub pairs: Vec<Pair>,
+}
+
+impl Selection {
+    /// Draws `count` pairs (section 4.4: "real images that are classified correctly and are above
+    /// the detection threshold") from the scores of images that `detector` was not fitted on.
+    ///
+    /// No image is in two pairs, so that the paths are independent trials, as the intervals of
+    /// their shares assume. Of N eligible images, n_max of them in the largest class, at most
+    /// min(⌊N/2⌋, N - n_max) pairs can be formed. Pair i is drawn from stream (seed,
+    /// "interpolation-pairs", i): two images uniform among those left, drawn again until their
+    /// classes differ and the remaining pairs can still be formed.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] where `count` is 0 or above what can be formed, with the reasons against
+    /// the other candidates.
+    pub fn draw(
+        scores: &[Score],
+        detector: &dyn Detector,
+        count: usize,
+        seed: u64,
+    ) -> Result<Self> {
+        let mut selection = Self::empty(scores.len());
+        let admitted = scores.iter().filter_map(|score| selection.admit(score, detector));
+        let mut pool = Pool::new(admitted.collect());
+        selection.eligible = pool.images.len();
+        selection.available = pool.available();
+        if count == 0 || count > selection.available {
+            return Err(Error::setting(format!("pairs = {count}"), selection.shortage()));
+        }
+        let streams = Streams::new(seed, "interpolation-pairs");
+        let draw = |index| pool.draw(&mut streams.get(index as u64), count - index - 1);
+        selection.pairs = (0..count).map(draw).collect();
+        Ok(selection)
+    }
+
+    fn empty(candidates: usize) -> Self {
+        Self {
+            candidates,
+            unlabelled: 0,
+            not_finite: 0,
+            misclassified: 0,
+            rejected: 0,
+            eligible: 0,
+            available: 0,
+            pairs: vec![],
+        }
+    }
+
+    /// The image and its class, or one more count of the reason against it.
+    fn admit(&mut self, score: &Score, detector: &dyn Detector) -> Option<(usize, usize)> {
+        let Some(label) = score.label else {
+            self.unlabelled += 1;
+            return None;
+        };
+        let reason = if !score.log_px.is_finite() {
+            &mut self.not_finite
+        } else if score.predicted != Some(label) {
+            &mut self.misclassified
+        } else if !detector.accepts(score) {
+            &mut self.rejected
+        } else {
+            return Some((score.index, label));
+        };
+        *reason += 1;
+        None
+    }
+
+    fn shortage(&self) -> String {
+        format!(
+            "must lie between 1 and {}, the disjoint pairs of different classes that can be formed: \
+             of {} candidates {} have no label, {} no finite density, {} are misclassified and {} \
+             rejected by the detector, which leaves {}; ask for fewer pairs or give more images",
+            self.available,
+            self.candidates,
+            self.unlabelled,
+            self.not_finite,
+            self.misclassified,
+            self.rejected,
+            self.eligible
+        )
+    }
+}
+
+/// The images that are in no pair yet.
+struct Pool {
+    /// Index and class.
+    images: Vec<(usize, usize)>,
+    /// Images of each class.
+    sizes: BTreeMap<usize, usize>,
+}
+
+impl Pool {
+    fn new(images: Vec<(usize, usize)>) -> Self {
+        let mut sizes = BTreeMap::new();
+        for (_, class) in &images {
+            *sizes.entry(*class).or_insert(0) += 1;
+        }
+        Self { images, sizes }
+    }
+
+    /// min(⌊N/2⌋, N - n_max).
+    fn available(&self) -> usize {
+        let (all, largest) =
+            (self.images.len(), self.sizes.values().max().copied().unwrap_or_default());
+        (all / 2).min(all - largest)
+    }
+
+    /// A pair that leaves at least `needed` more.
+    fn draw(&mut self, stream: &mut impl Rng, needed: usize) -> Pair {
+        loop {
+            let ends = [self.take(stream), self.take(stream)];
+            let ([first, second], [class_0, class_1]) =
+                (ends.map(|end| end.0), ends.map(|end| end.1));
+            if class_0 != class_1 && self.available() >= needed {
+                return Pair { images: [first, second], classes: [class_0, class_1] };
+            }
+            ends.into_iter().for_each(|end| self.put_back(end));
+        }
+    }
+
+    fn take(&mut self, stream: &mut impl Rng) -> (usize, usize) {
+        let taken = self.images.swap_remove(stream.random_range(0..self.images.len()));
+        *self.sizes.get_mut(&taken.1).expect("every class was counted") -= 1;
+        taken
+    }
+
+    fn put_back(&mut self, end: (usize, usize)) {
+        self.images.push(end);
+        *self.sizes.get_mut(&end.1).expect("every class was counted") += 1;
+    }
+}
