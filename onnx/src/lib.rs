@@ -4,8 +4,10 @@
 //! opened on an [`engine`]. Metrics and detectors see it as a [`model::ConditionalModel`] and never
 //! name an engine, so they are tested on the analytic [`gaussian::GaussianModel`].
 
+pub mod calibration;
 pub mod checkpoint;
 pub mod classify;
+pub mod complexity;
 pub mod contract;
 pub mod dataset;
 pub mod dequantise;
@@ -16,6 +18,7 @@ pub mod gaussian;
 pub mod graph;
 pub mod likelihood;
 pub mod model;
+pub mod objective;
 pub mod proto;
 pub mod record;
 pub mod statistics;

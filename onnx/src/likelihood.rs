@@ -2,7 +2,9 @@
 
 use nalgebra::DMatrix;
 
-use crate::{classify, dataset::Images, dequantise, error::Result, model::ConditionalModel};
+use crate::{
+    classify, complexity, dataset::Images, dequantise, error::Result, model::ConditionalModel,
+};
 
 /// What a model says of one image.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
@@ -19,6 +21,19 @@ pub struct Score {
     pub log_px: f64,
     /// log p(x given label), nats.
     pub log_px_given_label: Option<f64>,
+    /// log p(x given predicted), nats.
+    pub log_px_given_predicted: Option<f64>,
+    /// ln p(label given x), nats: what [`confidence`](Self::confidence) rounds to 0 still has here.
+    pub ln_label_given_x: Option<f64>,
+    /// Code length of the stored image in nats ([`complexity::CODEC`]).
+    pub complexity: f64,
+}
+
+impl Score {
+    /// log p(x, predicted) = log p(x) + ln p(predicted given x), nats.
+    pub fn log_joint(&self) -> Option<f64> {
+        self.confidence.map(|p| self.log_px + p.ln())
+    }
 }
 
 /// ln p(x) = ln sum_y p(y) p(x given y) in nats.
@@ -89,6 +104,9 @@ fn of_batch<'a>(
             confidence: predicted.map(|y| (ln_prior[y] + log_prob[y] - log_px).exp()),
             log_px,
             log_px_given_label: label.map(|y| log_prob[y]),
+            log_px_given_predicted: predicted.map(|y| log_prob[y]),
+            ln_label_given_x: label.map(|y| ln_prior[y] + log_prob[y] - log_px),
+            complexity: complexity::nats(images, index),
         }
     })
 }
