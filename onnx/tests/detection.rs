@@ -8,7 +8,7 @@ use common::message;
 use nalgebra::DMatrix;
 use proptest::prelude::*;
 use rand::{RngExt, distr::StandardUniform};
-use statrs::distribution::{ContinuousCDF, Normal};
+use statrs::distribution::{Binomial, ContinuousCDF, DiscreteCDF, Normal};
 use undetected_onnx::{
     calibration::Reliability,
     complexity,
@@ -220,6 +220,20 @@ fn realised_rate_intervals_cover() {
     let found = Proportion { successes, trials: rounds }.interval(0.9999);
     let exact = statistics::CONFIDENCE;
     assert!(found.low < exact && exact < found.high, "covers {found:?}");
+}
+
+/// The definition: the k-th of n uniform values lies below q where k or more of them do, a binomial
+/// count; at either end the chance of being beyond it is half of the error.
+#[test]
+fn realised_rate_ends_leave_half_of_the_error() {
+    for (n, rank) in [(19, 1), (99, 5), (5000, 250), (60_000, 3000)] {
+        let (low, high) = false_alarms::realised_rate(n, 0.05).unwrap().interval.unwrap();
+        let fewer = |q: f64| Binomial::new(q, n as u64).unwrap().cdf(rank - 1);
+        // The quantile is found within about 1e-7 relative, and the tail is steeper by the square root
+        // of the rank.
+        assert!((fewer(low) - 0.995).abs() < 1e-5, "{n}: {}", fewer(low));
+        assert!((fewer(high) - 0.005).abs() < 1e-5, "{n}: {}", fewer(high));
+    }
 }
 
 fn saved(detector: ThresholdDetector) -> SavedDetector {

@@ -65,7 +65,7 @@ pub fn rank(n: usize, false_alarm_rate: f64) -> Result<usize> {
 /// let rate = undetected_onnx::detect::false_alarms::realised_rate(19, 0.05).unwrap();
 /// let (low, high) = rate.interval.unwrap();
 /// assert!((rate.value - 0.05).abs() < 1e-15);
-/// assert!((low - 0.000264).abs() < 1e-6 && (high - 0.243363).abs() < 1e-6);
+/// assert!((low - 0.000264).abs() < 1e-6 && (high - 0.243353).abs() < 1e-6);
 /// ```
 pub fn realised_rate(n: usize, false_alarm_rate: f64) -> Result<Estimate> {
     let rank = rank(n, false_alarm_rate)? as f64;
