@@ -90,6 +90,20 @@ pub enum Error {
         /// What to do next.
         remedy: String,
     },
+    /// A saved detector is damaged, or was fitted for something else.
+    #[error("{path}: {field}: expected {expected}, found {found}. {remedy}")]
+    SavedDetector {
+        /// The detector's file.
+        path: PathBuf,
+        /// The field at fault.
+        field: String,
+        /// What it has to be here.
+        expected: String,
+        /// What the file has.
+        found: String,
+        /// What to do next.
+        remedy: &'static str,
+    },
     /// A suite file or an option asks for something impossible.
     #[error("{field}: {problem}")]
     Setting {

@@ -4,9 +4,11 @@
 //! opened on an [`engine`]. Metrics and detectors see it as a [`model::ConditionalModel`] and never
 //! name an engine, so they are tested on the analytic [`gaussian::GaussianModel`].
 
+pub mod calibration;
 pub mod checkpoint;
 pub mod class_gap;
 pub mod classify;
+pub mod complexity;
 pub mod contract;
 pub mod dataset;
 pub mod dequantise;
@@ -20,6 +22,7 @@ pub mod interpolate;
 pub mod likelihood;
 pub mod model;
 pub mod moments;
+pub mod objective;
 pub mod proto;
 pub mod record;
 pub mod statistics;

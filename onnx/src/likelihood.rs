@@ -2,7 +2,9 @@
 
 use nalgebra::DMatrix;
 
-use crate::{classify, dataset::Images, dequantise, error::Result, model::ConditionalModel};
+use crate::{
+    classify, complexity, dataset::Images, dequantise, error::Result, model::ConditionalModel,
+};
 
 /// What a model says of one image.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
@@ -19,14 +21,27 @@ pub struct Score {
     pub log_px: f64,
     /// log p(x given label), nats.
     pub log_px_given_label: Option<f64>,
+    /// log p(x given predicted), nats.
+    pub log_px_given_predicted: Option<f64>,
+    /// ln p(label given x), nats: what [`confidence`](Self::confidence) rounds to 0 still has here.
+    pub ln_label_given_x: Option<f64>,
+    /// Code length of the image in nats ([`complexity::CODEC`]); none of an input that is no stored
+    /// image.
+    pub complexity: Option<f64>,
 }
 
 impl Score {
-    /// The score of an image from its log p(x given y), one a class.
+    /// The score of an input from its log p(x given y), one a class.
     ///
     /// # Panics
     /// If `label` is not a class.
-    pub fn new(index: usize, label: Option<usize>, ln_prior: &[f64], log_prob: &[f64]) -> Self {
+    pub fn new(
+        index: usize,
+        label: Option<usize>,
+        ln_prior: &[f64],
+        log_prob: &[f64],
+        complexity: Option<f64>,
+    ) -> Self {
         let log_px = ln_marginal(ln_prior, log_prob);
         let predicted = classify::predict(ln_prior, log_prob);
         Self {
@@ -36,7 +51,15 @@ impl Score {
             confidence: predicted.map(|y| (ln_prior[y] + log_prob[y] - log_px).exp()),
             log_px,
             log_px_given_label: label.map(|y| log_prob[y]),
+            log_px_given_predicted: predicted.map(|y| log_prob[y]),
+            ln_label_given_x: label.map(|y| ln_prior[y] + log_prob[y] - log_px),
+            complexity,
         }
+    }
+
+    /// log p(x, predicted) = log p(x) + ln p(predicted given x), nats.
+    pub fn log_joint(&self) -> Option<f64> {
+        self.confidence.map(|p| self.log_px + p.ln())
     }
 }
 
@@ -111,6 +134,7 @@ fn of_batch<'a>(
     log_prob.column_iter().enumerate().map(move |(column, log_prob)| {
         let index = first + column;
         let label = images.labels.as_ref().map(|labels| labels[index]);
-        Score::new(index, label, ln_prior, log_prob.as_slice())
+        let complexity = Some(complexity::nats(images, index));
+        Score::new(index, label, ln_prior, log_prob.as_slice(), complexity)
     })
 }

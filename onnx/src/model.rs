@@ -75,7 +75,13 @@ impl ModelSpec {
     /// -(`log_p` - D ln(256/R)) / (D ln 2) for a density on a pixel range of length R; without the
     /// constant where `log_p` is a probability mass (dequantisation `none`). Lower = likelier.
     pub fn bits_per_dim(&self, log_p: f64) -> f64 {
-        -(log_p - self.ln_bins()) / (self.n_dims as f64 * LN_2)
+        self.code_length(log_p) / (self.n_dims as f64 * LN_2)
+    }
+
+    /// The length in nats of a code for 8-bit values: -`log_p` + D ln(256/R), see
+    /// [`bits_per_dim`](Self::bits_per_dim).
+    pub fn code_length(&self, log_p: f64) -> f64 {
+        -(log_p - self.ln_bins())
     }
 
     /// The log-likelihood in nats that has these bits per dimension; inverse of

@@ -1,9 +1,20 @@
 //! Estimates with the interval that their sample supports.
 
+mod bootstrap;
+mod ranking;
+
+pub use bootstrap::bootstrap;
+pub use ranking::{Positive, Ranking, RocPoint, auroc};
+
 use statrs::distribution::{Binomial, ContinuousCDF, DiscreteCDF, Normal};
 
 /// Confidence of every interval that this crate reports.
 pub const CONFIDENCE: f64 = 0.99;
+
+/// The normal quantile of [`CONFIDENCE`]: this many standard deviations either way hold it.
+pub(crate) fn z() -> f64 {
+    Normal::standard().inverse_cdf(0.5 + CONFIDENCE / 2.0)
+}
 
 /// A value with the ends of its interval at [`CONFIDENCE`].
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -34,8 +45,7 @@ pub fn mean(values: &[f64]) -> Option<Estimate> {
     let mean = values.iter().sum::<f64>() / n;
     let interval = (values.len() > 1).then(|| {
         let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
-        let z = Normal::standard().inverse_cdf(0.5 + CONFIDENCE / 2.0);
-        let half = z * (squares / (n - 1.0) / n).sqrt();
+        let half = z() * (squares / (n - 1.0) / n).sqrt();
         (mean - half, mean + half)
     });
     Some(Estimate { value: mean, interval })

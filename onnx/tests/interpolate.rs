@@ -358,7 +358,17 @@ fn a_probability_mass_is_only_asked_at_grid_values() {
 }
 
 fn scored(index: usize, label: Option<usize>, predicted: Option<usize>, log_px: f64) -> Score {
-    Score { index, label, predicted, confidence: None, log_px, log_px_given_label: None }
+    Score {
+        index,
+        label,
+        predicted,
+        confidence: None,
+        log_px,
+        log_px_given_label: None,
+        log_px_given_predicted: None,
+        ln_label_given_x: None,
+        complexity: None,
+    }
 }
 
 /// So many right and accepted images of each class.

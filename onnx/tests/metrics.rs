@@ -50,6 +50,9 @@ fn score(log_px: f64) -> Score {
         confidence: None,
         log_px,
         log_px_given_label: None,
+        log_px_given_predicted: None,
+        ln_label_given_x: None,
+        complexity: Some(0.0),
     }
 }
 

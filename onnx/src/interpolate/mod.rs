@@ -202,7 +202,7 @@ impl Walk<'_> {
     }
 
     fn point(&self, spec: &ModelSpec, index: usize, alpha: f64, log_prob: &[f64]) -> Point {
-        let score = Score::new(index, None, &spec.ln_prior, log_prob);
+        let score = Score::new(index, None, &spec.ln_prior, log_prob, None);
         let log_px = score.log_px;
         let is_finite = log_px.is_finite();
         let posterior = |class: usize| (spec.ln_prior[class] + log_prob[class] - log_px).exp();
