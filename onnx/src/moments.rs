@@ -1,5 +1,7 @@
 //! Mean and standard deviation of a stream of numbers.
 
+use crate::statistics::Estimate;
+
 /// Count, mean and sum of squared deviations of the numbers seen so far.
 ///
 /// # Numerics
@@ -42,6 +44,11 @@ impl Moments {
     /// The mean; `None` of nothing.
     pub fn mean(&self) -> Option<f64> {
         (self.n > 0).then_some(self.mean)
+    }
+
+    /// The mean with its interval, as [`crate::statistics::mean`]; `None` of nothing.
+    pub fn estimate(&self) -> Option<Estimate> {
+        self.mean().map(|mean| Estimate::of_mean(mean, self.squares, self.n))
     }
 
     /// √(sum of squared deviations / (n - 1)); `None` of fewer than two numbers.

@@ -1,10 +1,6 @@
 //! What the training objective of a class-conditional model is made of (equation 4).
 
-use crate::{
-    likelihood::Score,
-    model::ModelSpec,
-    statistics::{Estimate, z},
-};
+use crate::{likelihood::Score, model::ModelSpec, moments::Moments, statistics::Estimate};
 
 /// E\[-log p(x, y)\] = E\[-log p(x)\] + E\[-log p(y given x)\] over labelled images, in nats.
 ///
@@ -28,8 +24,8 @@ impl Objective {
         let Some(class) = score.ln_label_given_x else { return };
         let marginal = spec.code_length(score.log_px);
         if marginal.is_finite() && class.is_finite() {
-            self.marginal.add(marginal);
-            self.class.add(-class);
+            self.marginal.push(marginal);
+            self.class.push(-class);
         } else {
             self.not_finite += 1;
         }
@@ -37,12 +33,12 @@ impl Objective {
 
     /// E\[-log p(x)\], the code length in nats. `None` without an image.
     pub fn marginal(&self) -> Option<Estimate> {
-        self.marginal.mean()
+        self.marginal.estimate()
     }
 
     /// E\[-log p(y given x)\], nats. `None` without an image.
     pub fn class(&self) -> Option<Estimate> {
-        self.class.mean()
+        self.class.estimate()
     }
 
     /// The class term's share of the sum. `None` without an image, or where the sum is not positive
@@ -63,7 +59,7 @@ impl Objective {
 
     /// Images behind the means.
     pub fn count(&self) -> u64 {
-        self.class.count
+        self.class.n
     }
 
     /// Labelled images without finite log p(x) and log p(label given x).
@@ -81,31 +77,4 @@ impl Objective {
 /// ```
 pub fn uniform_cost(classes: usize) -> f64 {
     (classes as f64).ln()
-}
-
-/// Count, mean and sum of squared deviations, updated one value at a time (Welford, 1962).
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-struct Moments {
-    count: u64,
-    mean: f64,
-    squares: f64,
-}
-
-impl Moments {
-    fn add(&mut self, value: f64) {
-        self.count += 1;
-        let before = value - self.mean;
-        self.mean += before / self.count as f64;
-        self.squares += before * (value - self.mean);
-    }
-
-    /// As [`crate::statistics::mean`].
-    fn mean(&self) -> Option<Estimate> {
-        let n = self.count as f64;
-        let interval = (self.count > 1).then(|| {
-            let half = z() * (self.squares / (n - 1.0) / n).sqrt();
-            (self.mean - half, self.mean + half)
-        });
-        (self.count > 0).then_some(Estimate { value: self.mean, interval })
-    }
 }

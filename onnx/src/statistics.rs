@@ -25,6 +25,18 @@ pub struct Estimate {
     pub interval: Option<(f64, f64)>,
 }
 
+impl Estimate {
+    /// A mean of n values with their sum of squared deviations, and [`mean`]'s interval.
+    pub(crate) fn of_mean(mean: f64, squares: f64, n: u64) -> Self {
+        let interval = (n > 1).then(|| {
+            let n = n as f64;
+            let half = z() * (squares / (n - 1.0) / n).sqrt();
+            (mean - half, mean + half)
+        });
+        Self { value: mean, interval }
+    }
+}
+
 /// The mean, with mean ± z s/√n: s the sample's standard deviation, z the normal quantile.
 ///
 /// `None` without values. One value has no interval.
@@ -38,17 +50,12 @@ pub struct Estimate {
 /// assert!((low - 0.5128).abs() < 1e-4 && (high - 3.4872).abs() < 1e-4);
 /// ```
 pub fn mean(values: &[f64]) -> Option<Estimate> {
-    let n = values.len() as f64;
     if values.is_empty() {
         return None;
     }
-    let mean = values.iter().sum::<f64>() / n;
-    let interval = (values.len() > 1).then(|| {
-        let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
-        let half = z() * (squares / (n - 1.0) / n).sqrt();
-        (mean - half, mean + half)
-    });
-    Some(Estimate { value: mean, interval })
+    let mean = values.iter().sum::<f64>() / values.len() as f64;
+    let squares = values.iter().map(|value| (value - mean).powi(2)).sum();
+    Some(Estimate::of_mean(mean, squares, values.len() as u64))
 }
 
 /// The `p`-quantile of sorted values, linear between order statistics, with the order statistics

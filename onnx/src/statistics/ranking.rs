@@ -4,6 +4,7 @@
 use undetected_theory::Proportion;
 
 use super::{Estimate, z};
+use crate::likelihood::rankable;
 
 /// The group that counts as positive: what a true-positive rate is a rate of.
 ///
@@ -61,7 +62,7 @@ impl Ranking {
             return None;
         }
         let of = |scores: &[f64], group| -> Vec<(f64, Positive)> {
-            scores.iter().map(|&score| (likeness(score), group)).collect()
+            scores.iter().map(|&score| (rankable(score), group)).collect()
         };
         let mut all = [of(inside, Positive::In), of(outside, Positive::Out)].concat();
         all.sort_by(|one, other| other.0.total_cmp(&one.0));
@@ -225,8 +226,4 @@ impl Ranking {
 /// ([`Ranking::auroc_estimate`]); `None` where a group is empty.
 pub fn auroc(inside: &[f64], outside: &[f64]) -> Option<Estimate> {
     Ranking::new(inside, outside, Positive::In).map(|ranking| ranking.auroc_estimate())
-}
-
-fn likeness(score: f64) -> f64 {
-    if score.is_finite() { score } else { f64::NEG_INFINITY }
 }

@@ -1,5 +1,7 @@
 //! A family too small for its data, fitted by likelihood and by either divergence.
 
+use super::{Evidence, measured};
+
 /// Probabilities of the values 0, 1 and 2: two modes with little between them.
 const DATA: [f64; 3] = [0.6, 0.05, 0.35];
 /// Parameters tried: k / STEPS for 0 < k < STEPS.
@@ -22,6 +24,19 @@ impl Fits {
             forward: best(|theta| log_ratio(DATA, model(theta))),
             reverse: best(|theta| log_ratio(model(theta), DATA)),
         }
+    }
+
+    /// The three parameters, in the order of the fields.
+    pub fn evidence(&self) -> [Evidence; 3] {
+        [
+            measured(
+                "theta of greatest likelihood, binomial fit of two modes",
+                self.likelihood,
+                "",
+            ),
+            measured("theta of least KL(p, p_theta)", self.forward, ""),
+            measured("theta of least KL(p_theta, p)", self.reverse, ""),
+        ]
     }
 
     /// The data's probability of the value 1.

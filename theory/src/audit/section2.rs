@@ -124,15 +124,7 @@ fn likelihood_minimises() -> Row {
     row(
         "section 2, adversarial spheres",
         "Maximum likelihood minimises KL(p_theta, p).",
-        [
-            measured(
-                "theta of greatest likelihood, binomial fit of two modes",
-                fits.likelihood,
-                "",
-            ),
-            measured("theta of least KL(p, p_theta)", fits.forward, ""),
-            measured("theta of least KL(p_theta, p)", fits.reverse, ""),
-        ],
+        fits.evidence(),
         |[likelihood, _, reverse]| Finding::holds_if(likelihood == reverse),
         "It minimises KL(p, p_theta), as sections 3.1 and 3.2 say: the two are exchanged here.",
     )

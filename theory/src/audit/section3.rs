@@ -52,15 +52,7 @@ fn likelihood_is_forward_kl(place: &'static str) -> Row {
     row(
         place,
         "Maximum likelihood is equivalent to minimising KL(p, p_theta).",
-        [
-            measured(
-                "theta of greatest likelihood, binomial fit of two modes",
-                fits.likelihood,
-                "",
-            ),
-            measured("theta of least KL(p, p_theta)", fits.forward, ""),
-            measured("theta of least KL(p_theta, p)", fits.reverse, ""),
-        ],
+        fits.evidence(),
         |[likelihood, forward, _]| Finding::holds_if(likelihood == forward),
         "",
     )
