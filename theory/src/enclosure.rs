@@ -444,3 +444,79 @@ fn nearest(x: &BigFloat) -> f64 {
     let size = mantissa * 2f64.powi(half) * 2f64.powi(exponent - half);
     if x.is_negative() { -size } else { size }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stream::Streams;
+    use rand::RngExt;
+
+    fn fraction(x: &Dyadic) -> BigRational {
+        let power = BigRational::from(BigInt::from(1) << x.exponent.unsigned_abs());
+        let mantissa = BigRational::from(x.mantissa.clone());
+        if x.exponent < 0 { mantissa / power } else { mantissa * power }
+    }
+
+    fn ends(x: &Enclosure) -> [BigRational; 2] {
+        x.ends().expect("finite ends").map(|end| fraction(&end))
+    }
+
+    fn random(i: u64) -> BigRational {
+        let mut rng = Streams::new(8, "enclosure test").get(i);
+        let (n, d) =
+            (rng.random_range(-1_000_000..1_000_000i64), rng.random_range(1..1_000_000i64));
+        BigRational::new(n.into(), d.into())
+    }
+
+    /// Each operation, rounded to either side of the exact result, strictly unless that is a binary
+    /// fraction of so many bits, and by no more than a unit in the last place per operand.
+    #[test]
+    fn rounding_is_directed() {
+        const BITS: usize = 64;
+        let mut inexact = 0;
+        for i in 0..2000 {
+            let (x, y) = (random(i), random(i + 100_000));
+            let [a, b] = [&x, &y].map(|x| Enclosure::from_fraction(x, BITS));
+            let mut results = vec![(a.clone(), x.clone()), (&a + &b, &x + &y), (&a - &b, &x - &y)];
+            results.push((&a * &b, &x * &y));
+            if !y.is_zero() {
+                results.push((&a / &b, &x / &y));
+            }
+            for (enclosure, exact) in results {
+                let [lower, upper] = ends(&enclosure);
+                assert!(lower <= exact && exact <= upper, "{x} {y}: {exact}");
+                inexact += usize::from(lower < exact && exact < upper);
+                let size = lower.abs().max(upper.abs()).max(x.abs()).max(y.abs());
+                assert!(upper - lower <= size / (BigInt::from(1) << 59u32), "{x} {y}: wide");
+            }
+        }
+        assert!(inexact > 5000, "only {inexact} results were rounded at all");
+    }
+
+    #[test]
+    fn every_f64_is_read_exactly() {
+        for x in
+            [1.0, -0.1, 3e-20, 1e6, 123.456e100, 5e-324, -1e-310, f64::MAX, -1.0 + f64::EPSILON]
+        {
+            let exact = BigRational::from_float(x).unwrap();
+            assert_eq!(fraction(&dyadic(&from_f64(x)).unwrap()), exact, "{x:e}");
+            let enclosure = Enclosure::from_fraction(&exact, 128);
+            assert_eq!([enclosure.lower(), enclosure.upper(), enclosure.value()], [x; 3]);
+            let ln = enclosure.signed_ln();
+            let tolerance = 4e-16 * x.abs().ln().abs().max(1.0); // two roundings of the logarithm
+            assert!((ln.ln_abs - x.abs().ln()).abs() <= tolerance, "{x:e}");
+            assert_eq!(ln.negative, x < 0.0);
+        }
+    }
+
+    /// Bounds outside the range of f64 are rounded to its ends, outwards.
+    #[test]
+    fn f64_bounds_stay_outside() {
+        let tiny = Enclosure::integer(-100_000, 128).exp();
+        assert_eq!([tiny.lower(), tiny.upper()], [0.0, f64::from_bits(1)]);
+        let huge = Enclosure::integer(100_000, 128).exp();
+        assert_eq!([huge.lower(), huge.upper()], [f64::MAX, f64::INFINITY]);
+        let third = Enclosure::from_fraction(&BigRational::new(1.into(), 3.into()), 128);
+        assert_eq!(third.lower().next_up(), third.upper());
+    }
+}
