@@ -6,7 +6,7 @@ use nalgebra::DMatrix;
 
 use crate::{
     error::Result,
-    model::{Batch, ConditionalModel, Dequantisation, ImageShape, ModelSpec},
+    model::{Batch, ConditionalModel, Dequantisation, Differentiable, ImageShape, ModelSpec},
 };
 
 /// Isotropic Gaussians of one scale: p(x given y) = N(x; mean_y, sigma² I).
@@ -58,5 +58,52 @@ impl ConditionalModel for GaussianModel {
             let squares = x.iter().zip(mean.iter()).map(|(&x, mean)| (f64::from(x) - mean).powi(2));
             -squares.sum::<f64>() / (2.0 * variance) - normaliser
         }))
+    }
+}
+
+impl Differentiable for GaussianModel {
+    /// sum_y c_y (mean_y - x) / sigma².
+    fn log_prob_and_gradient(
+        &mut self,
+        batch: &Batch,
+        cotangent: &DMatrix<f64>,
+    ) -> Result<(DMatrix<f64>, DMatrix<f32>)> {
+        let weighted_means = &self.means * cotangent;
+        let total = cotangent.row_sum();
+        let gradient = DMatrix::from_fn(batch.x.nrows(), batch.len(), |pixel, sample| {
+            let x = f64::from(batch.x[(pixel, sample)]);
+            ((weighted_means[(pixel, sample)] - total[sample] * x) / self.sigma.powi(2)) as f32
+        });
+        Ok((self.log_prob(batch)?, gradient))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use approx::assert_relative_eq;
+
+    use super::*;
+
+    /// Central differences of a quadratic are exact up to rounding: the pixels and steps are dyadic.
+    #[test]
+    fn gradient_is_the_difference_quotient() {
+        let means = DMatrix::from_row_slice(2, 3, &[0.5, -1.0, 0.25, 2.0, 0.0, -0.75]);
+        let mut model = GaussianModel::new(means, 0.5);
+        let noise = DMatrix::zeros(0, 2);
+        let batch = Batch { x: DMatrix::from_row_slice(2, 2, &[0.25, 1.0, -0.5, 0.75]), noise };
+        let cotangent = DMatrix::from_row_slice(3, 2, &[1.0, 0.5, -1.0, 0.0, 0.25, 2.0]);
+        let (log_prob, gradient) = model.log_prob_and_gradient(&batch, &cotangent).unwrap();
+        assert_eq!(log_prob, model.log_prob(&batch).unwrap());
+        let step = 0.125;
+        for (pixel, sample) in [(0, 0), (1, 0), (0, 1), (1, 1)] {
+            let mut objective_at = |shift: f32| {
+                let mut moved = batch.clone();
+                moved.x[(pixel, sample)] += shift;
+                cotangent.column(sample).dot(&model.log_prob(&moved).unwrap().column(sample))
+            };
+            let quotient = (objective_at(step) - objective_at(-step)) / f64::from(2.0 * step);
+            let slope = f64::from(gradient[(pixel, sample)]);
+            assert_relative_eq!(slope, quotient, max_relative = 1e-6);
+        }
     }
 }

@@ -135,3 +135,24 @@ pub trait ConditionalModel {
     /// Where the engine behind the model fails. A NaN or infinite density is a value, not an error.
     fn log_prob(&mut self, batch: &Batch) -> Result<DMatrix<f64>>;
 }
+
+/// A density that can be differentiated by its input: what white-box attacks need.
+pub trait Differentiable: ConditionalModel {
+    /// log p(x given y), and the gradient by x of sum_y c_y log p(x given y) for each image.
+    ///
+    /// With c = e_a - e_b it is a class margin's gradient, with c = p(y given x) that of log p(x).
+    /// c is a constant: nothing is differentiated through it. Values come with the gradient, so an
+    /// attack can check that the c it guessed beforehand is the one that the values call for.
+    ///
+    /// # Shapes
+    /// `batch` holds N images, `cotangent` (c) is classes x N; log p is classes x N, the gradient
+    /// pixels x N, in nats per unit of the model's pixel range.
+    ///
+    /// # Errors
+    /// Where the engine behind the model fails. A NaN or infinite derivative is a value.
+    fn log_prob_and_gradient(
+        &mut self,
+        batch: &Batch,
+        cotangent: &DMatrix<f64>,
+    ) -> Result<(DMatrix<f64>, DMatrix<f32>)>;
+}
