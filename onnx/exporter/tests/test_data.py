@@ -1,6 +1,7 @@
 """Data sets: checksums are held, fetching is idempotent, and what is missing is named."""
 
 import hashlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -22,7 +23,8 @@ def toy() -> data.DataSet:
         key: data.File(f"{key}.idx", hashlib.md5(idx.encode(values)).hexdigest(), values.shape)
         for key, values in FILES.items()
     }
-    return data.DataSet("toy", "Toy", ("a", "b", "c"), files)
+    commands = ("python -m undetected_exporter fetch toy --out DATA",)
+    return data.DataSet("toy", "Toy", ("a", "b", "c"), files, commands=commands)
 
 
 def put(folder, gz: bool = False):
@@ -144,8 +146,8 @@ def test_damaged_cifar_files_are_named(tmp_path, monkeypatch):
 
 
 def test_data_of_ones_own_are_read_from_idx_and_from_npz_under_their_name(tmp_path):
-    own = data.named("BG-MNIST-5")
-    assert own.title == "BG-MNIST-5" and own.layout == "own" and not own.shippable
+    own = data.named("BG-MNIST-3")
+    assert own.title == "BG-MNIST-3" and own.layout == "own" and not own.shippable
     images, labels = np.full((4, 3, 8, 8), 9, np.uint8), np.array([0, 1, 4, 2], np.uint8)
     (tmp_path / "train-images-idx3-ubyte").write_bytes(idx.encode(images[:, 0]))
     idx.write_gzip(tmp_path / "train-labels-idx1-ubyte.gz", labels)
@@ -172,7 +174,10 @@ def test_npz_files_that_do_not_fit_are_refused_with_what_they_hold(tmp_path, arr
 
 
 def test_a_misspelt_data_set_is_told_that_it_is_taken_for_ones_own(tmp_path):
-    with pytest.raises(ExporterError, match="mnits is none of mnist, fashion-mnist, cifar10, cifar10-jpeg75"):
+    with pytest.raises(
+        ExporterError,
+        match="mnits is none of mnist, fashion-mnist, bg-mnist-0, bg-mnist-1, bg-mnist-5, cifar10, cifar10-jpeg75",
+    ):
         data.load(tmp_path, data.named("mnits"), "train")
 
 
@@ -190,22 +195,46 @@ def test_the_shipped_images_are_those_that_the_readme_lists():
         assert len(idx.parse(content, path.name)) == 500
 
 
+BLURS = (0, 1, 5)
+
+
 def test_shipped_background_digits_have_the_strokes_of_the_shipped_digits(digits):
     images, labels = digits
-    made = {blur: idx.read(DATA / f"bg-mnist-{blur}-t10k-500-images-idx3-ubyte.gz") for blur in fixtures.BLURS}
+    made = {blur: idx.read(DATA / f"bg-mnist-{blur}-t10k-500-images-idx3-ubyte.gz") for blur in BLURS}
     stroke = images > 0
     for blur, found in made.items():
         assert np.array_equal(found[stroke], images[stroke])
         assert np.array_equal(idx.read(DATA / f"bg-mnist-{blur}-t10k-500-labels-idx1-ubyte.gz"), labels)
     black = ~stroke[:, 1:] & ~stroke[:, :-1]
-    steps = [np.abs(np.diff(made[blur].astype(int), axis=1))[black].mean() for blur in fixtures.BLURS]
+    steps = [np.abs(np.diff(made[blur].astype(int), axis=1))[black].mean() for blur in BLURS]
     # The same backgrounds: a wider blur leaves smaller steps between neighbours.
     assert steps[0] > 1.5 * steps[1] > 1.5 * 2 * steps[2] > 0
 
 
-def test_fixtures_name_the_command_that_makes_background_digits(tmp_path, monkeypatch):
-    put(tmp_path / "toy")
+def test_missing_background_digits_name_the_commands_that_make_them(tmp_path):
+    with pytest.raises(
+        ExporterError, match=r"train-images.*missing; run: .*fetch mnist.*; evaluate dataset .*bg-mnist-1"
+    ):
+        data.load(tmp_path, data.named("BG-MNIST-1"), "train")
+
+
+def test_background_digits_from_elsewhere_are_refused(tmp_path):
+    """Other photographs, digits or seeds make other images: not those that a card of BG-MNIST-0 speaks of."""
+    folder = tmp_path / "bg-mnist-0"
+    folder.mkdir()
+    idx.write_gzip(folder / "t10k-images-idx3-ubyte.gz", np.zeros((10000, 28, 28), np.uint8))
+    with pytest.raises(ExporterError, match=r"MD5 .* expected 61b018a6d9307c475c48da3732739ae9"):
+        data.load(tmp_path, data.named("bg-mnist-0"), "test")
+
+
+def test_fixtures_are_the_first_test_images_of_every_data_set(tmp_path, monkeypatch):
+    for key in ("toy", "bg"):
+        put(tmp_path / key)
     monkeypatch.setattr(fixtures, "MNIST", toy())
     monkeypatch.setattr(fixtures, "FASHION_MNIST", toy())
-    with pytest.raises(ExporterError, match=r"bg-mnist-0.*missing; run: evaluate dataset bg-digits"):
-        fixtures.write(tmp_path, tmp_path / "out")
+    monkeypatch.setattr(fixtures, "BG_MNIST", (replace(toy(), key="bg"),))
+    fixtures.write(tmp_path, tmp_path / "out", count=1)
+    whole = data.load(tmp_path, toy(), "test")
+    for key in ("toy", "bg"):
+        for kind, values in zip(("images-idx3", "labels-idx1"), whole, strict=True):
+            assert np.array_equal(idx.read(tmp_path / "out" / f"{key}-t10k-1-{kind}-ubyte.gz"), values[:1])

@@ -13,7 +13,6 @@ from . import data, evaluate, pixelcnn_card
 from .contract import read_metadata
 from .errors import ExporterError
 from .export import run, session
-from .fetch import SOURCES
 from .noise import generator
 from .pixelcnn import PixelCnnConfig
 from .train import PRESETS, Settings
@@ -270,10 +269,9 @@ def _training(training: dict, facts: dict, dataset: data.DataSet) -> tuple[str, 
 
 
 def _commands(training: dict, dataset: data.DataSet, path: Path) -> tuple[str, ...]:
-    fetching = (f"python -m undetected_exporter fetch {dataset.key} --out DATA",) if dataset.key in SOURCES else ()
     lines = (
         "```sh",
-        *fetching,
+        *dataset.commands,
         training_command(training),
         f"python -m undetected_exporter export RUN --data DATA -o {path.name}",
         f"python -m undetected_exporter card {path.name} --data DATA -o {path.stem}.md",

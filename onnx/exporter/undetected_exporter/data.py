@@ -1,7 +1,8 @@
 """The data sets: their files, what identifies them, and reading them from a folder.
 
-Known by name are MNIST, Fashion-MNIST and CIFAR-10 (the original, and re-encoded as JPEG); any other
-name stands for data of the user's own, as IDX or NPZ, and is what the model card will call them.
+Known by name are MNIST, Fashion-MNIST, CIFAR-10 (the original, and re-encoded as JPEG) and the BG-MNIST that
+`evaluate dataset bg-digits` makes of the photographs that `fetch` brings; any other name stands for data of
+the user's own, as IDX or NPZ, and is what the model card will call them.
 """
 
 import hashlib
@@ -29,8 +30,9 @@ class DataSet:
 
     `layout`: `idx`, `cifar` (CIFAR-10's binary layout) or `own` (IDX or NPZ). `classes` is empty where
     only the labels tell how many there are. `flip`: training mirrors images at random (appendix B).
-    `shippable`: single images may travel inside a checkpoint. `origin` says where DATA comes from and
-    `caveat` what the figures must not be taken for, each a sentence for the model card.
+    `shippable`: single images may travel inside a checkpoint. `commands` bring the data into the folder
+    DATA; `origin` says where DATA comes from and `caveat` what the figures must not be taken for, each a
+    sentence for the model card.
     """
 
     key: str
@@ -40,6 +42,7 @@ class DataSet:
     layout: str = "idx"
     flip: bool = False
     shippable: bool = False
+    commands: tuple[str, ...] = ()
     origin: str = ""
     caveat: str = ""
 
@@ -57,6 +60,10 @@ NAMES = {
     "test-images": "t10k-images-idx3-ubyte",
     "test-labels": "t10k-labels-idx1-ubyte",
 }
+
+
+def _fetch(key: str) -> str:
+    return f"python -m undetected_exporter fetch {key} --out DATA"
 
 
 def _files(md5: dict[str, str]) -> dict[str, File]:
@@ -78,6 +85,7 @@ MNIST = DataSet(
         }
     ),
     shippable=True,
+    commands=(_fetch("mnist"),),
 )
 
 FASHION_MNIST = DataSet(
@@ -93,6 +101,31 @@ FASHION_MNIST = DataSet(
         }
     ),
     shippable=True,
+    commands=(_fetch("fashion-mnist"),),
+)
+
+
+def _background_digits(blur: int, train_images: str, test_images: str) -> DataSet:
+    """BG-MNIST-b (section 4.5) of all digits with seed 0; only the test images' photographs allow passing them on."""
+    key = f"bg-mnist-{blur}"
+    labels = {part: MNIST.files[part].md5 for part in ("train-labels", "test-labels")}
+    making = f"evaluate dataset bg-digits --digits DATA/mnist --backgrounds DATA/photographs --blur {blur}"
+    return DataSet(
+        key,
+        f"BG-MNIST-{blur}",
+        MNIST.classes,
+        _files({"train-images": train_images, "test-images": test_images, **labels}),
+        shippable=True,
+        commands=(*MNIST.commands, _fetch("photographs"), f"{making} --out DATA/{key}"),
+        caveat="""Ten photographs stand behind the test images and 33 others behind the training images: the intervals,
+            which take images for independent, are too narrow for bits/dim.""",
+    )
+
+
+BG_MNIST = (
+    _background_digits(0, "03498b9a228a627c5baa2592b4e9f363", "61b018a6d9307c475c48da3732739ae9"),
+    _background_digits(1, "01ad494c0b28ed22e9382a92e84d53d5", "cca67a52fdf0e9a2c16c0dc4cabf4e8f"),
+    _background_digits(5, "4c0d92d574e10fd7e0387c41cf08f92d", "934883ab1aa8cbe4920ef0eade9336c9"),
 )
 
 CIFAR10 = DataSet(
@@ -116,7 +149,7 @@ CIFAR10_JPEG75 = DataSet(
     caveat="JPEG has taken fine noise from these images: bits/dim cannot be compared with figures on CIFAR-10.",
 )
 
-DATA_SETS = {dataset.key: dataset for dataset in (MNIST, FASHION_MNIST, CIFAR10, CIFAR10_JPEG75)}
+DATA_SETS = {dataset.key: dataset for dataset in (MNIST, FASHION_MNIST, *BG_MNIST, CIFAR10, CIFAR10_JPEG75)}
 
 
 def named(name: str) -> DataSet:
@@ -141,7 +174,8 @@ def checked(path: Path, file: File) -> np.ndarray:
     found = hashlib.md5(content, usedforsecurity=False).hexdigest()
     if file.md5 is not None and found != file.md5:
         raise ExporterError(
-            f"{path}: MD5 of the uncompressed file is {found}, expected {file.md5}; delete it and fetch it again"
+            f"{path}: MD5 of the uncompressed file is {found}, expected {file.md5}; delete it and fetch or make it "
+            "anew, or give it a name of its own if it is meant to hold other images"
         )
     values = idx.parse(content, str(path))
     if file.shape is not None and values.shape != file.shape:
@@ -176,7 +210,7 @@ def _load_idx(data: Path, folder: Path, dataset: DataSet, key: str) -> np.ndarra
             remedy = f"{dataset.title} is none of {', '.join(DATA_SETS)}, so it is looked for as your own data, IDX "
             remedy += f"or NPZ ({key.split('-')[0]}.npz): put it there, or correct the name"
         else:
-            remedy = f"run: python -m undetected_exporter fetch {dataset.key} --out {data}"
+            remedy = "run: " + "; ".join(command.replace("DATA", str(data)) for command in dataset.commands)
         raise ExporterError(f"{folder / file.name}[.gz] is missing; {remedy}")
     return checked(path, file)
 
