@@ -189,6 +189,10 @@ def _measured(found: Figures, dataset: data.DataSet, training: dict) -> tuple[st
         ("bits/dim of p(x), worst image", f"{found.worst:.4f}"),
         ("images above 8 bits/dim (worse than a uniform density)", found.outliers),
     ]
+    agrees = training.get("parity_check")
+    if agrees:
+        what = f"log p(x given y), worst relative difference from PyTorch in float64 ({agrees['images']} images)"
+        rows.append((what, f"{agrees['worst_relative']:.1e}"))
     return "## Measured", _paragraph(text), _table(("figure", "value"), rows)
 
 
