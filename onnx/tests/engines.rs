@@ -13,7 +13,7 @@ use undetected_onnx::{
     Error, Result,
     checkpoint::Checkpoint,
     contract::Overrides,
-    dataset::Images,
+    dataset::{Images, Pixels},
     dequantise,
     engine::{Device, EngineChoice, EngineOptions},
     gaussian::GaussianModel,
@@ -226,6 +226,52 @@ fn engines_agree_on_the_shipped_checkpoint() {
             for (a, b) in a.column_iter().zip(b.column_iter()) {
                 assert_eq!(a.imax(), b.imax(), "{name}: {a} and {b}");
             }
+        }
+    }
+}
+
+/// `count` pictures of the checkpoint's shape: a shipped grey set for each of its channels.
+fn pictures(checkpoint: &Checkpoint, count: usize) -> Images {
+    let shape = checkpoint.spec().image;
+    let sets = ["mnist-t10k-500", "fashion-mnist-t10k-500", "bg-mnist-0-t10k-500"].map(|name| {
+        Images::open(&shipped(&format!("data/{name}-images-idx3-ubyte.gz")), None).unwrap()
+    });
+    let pad = (shape.height - sets[0].shape.height) / 2;
+    let mut pixels = vec![0; count * shape.len()];
+    for (index, pixel) in pixels.iter_mut().enumerate() {
+        let (column, row) = (index % shape.width, index / shape.width % shape.height);
+        let channel = index / (shape.width * shape.height) % shape.channels;
+        let (image, Images { shape: grey, pixels: Pixels::Bytes(bytes), .. }) =
+            (index / shape.len(), &sets[channel])
+        else {
+            panic!("shipped images are bytes")
+        };
+        let inside = |at: usize, size: usize| (pad..pad + size).contains(&at).then(|| at - pad);
+        if let (Some(row), Some(column)) = (inside(row, grey.height), inside(column, grey.width)) {
+            *pixel = bytes[image * grey.len() + row * grey.width + column];
+        }
+    }
+    let name = "pictures".to_owned();
+    Images { name, path: None, shape, pixels: Pixels::Bytes(pixels), labels: None }
+}
+
+/// Opening a checkpoint checks its parity vectors; here both engines must agree beyond them.
+#[test]
+fn every_shipped_checkpoint_runs_on_both_engines() {
+    let files = std::fs::read_dir(shipped("checkpoints")).unwrap();
+    let mut paths: Vec<_> = files.map(|file| file.unwrap().path()).collect();
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "onnx"));
+    assert!(paths.len() >= 3);
+    for path in paths {
+        let [mut first, mut second] = ENGINES.map(|choice| open_at(&path, choice).unwrap());
+        assert!(first.parity.is_some() && second.parity.is_some(), "{}", path.display());
+        let images = pictures(&first, 100);
+        let batch = dequantise::batch(&images, first.spec(), 0, 100, 0);
+        let (a, b) = (first.log_prob(&batch).unwrap(), second.log_prob(&batch).unwrap());
+        let floor = first.spec().n_dims as f64;
+        for (a, b) in a.iter().zip(b.iter()) {
+            let allowed = PARITY_TOLERANCE * a.abs().max(floor);
+            assert!((a - b).abs() <= allowed, "{}: {a} and {b}", path.display());
         }
     }
 }
