@@ -3,7 +3,7 @@
 use super::dims::Dims;
 use super::row::Row;
 use crate::report::{
-    Axis, Band, Curve, Dash, Figure, Key, Marks, Panel, Rule, colour, family_colours,
+    Axis, Band, Curve, Dash, Figure, Key, Marker, Marks, Panel, Rule, colour, family_colours,
 };
 use std::f64::consts::LN_10;
 use undetected_theory::{Error, Goal, Window};
@@ -34,7 +34,10 @@ pub fn figure(title: &str, members: &[Member]) -> Result<Figure, Error> {
     let sweep = Sweep { members, colours: family_colours(members.len()) };
     Ok(Figure {
         title: format!("Counter-example: {title}"),
-        x: sweep.dimensions(),
+        note: String::new(),
+        description: sweep.description(),
+        columns: 2,
+        strips: Vec::new(),
         panels: vec![
             sweep.window()?,
             sweep.divergences(),
@@ -94,6 +97,20 @@ impl Sweep<'_> {
         self.members.iter().zip(&self.colours).map(key).collect()
     }
 
+    /// What the panels show, for who cannot see them.
+    fn description(&self) -> String {
+        let dims = || self.rows().map(|row| row.dim);
+        format!(
+            "Six panels over dimensions {} to {}, for {} setting(s): the weights of class 0 that \
+             work, the divergences between p and q with the bounds of their lemmas, the posteriors \
+             of both classes, the share of points that fool q, the mean length of the shift, and \
+             the total variation.",
+            dims().min().unwrap_or(0),
+            dims().max().unwrap_or(0),
+            self.members.len()
+        )
+    }
+
     fn dimensions(&self) -> Axis {
         Axis::decades("dimension d", self.rows().map(|row| (row.dim as f64).log10()))
     }
@@ -125,12 +142,13 @@ impl Sweep<'_> {
         if self.members.iter().any(|member| member.rows.len() > MOST_MARKED) {
             return Vec::new();
         }
-        self.each(quantities, |colour, _, points| Marks { points, colour })
+        self.each(quantities, |colour, _, points| Marks { points, colour, marker: Marker::Circle })
     }
 
     fn panel(&self, title: &str, y: Axis, quantities: &[Pick], labels: &[&str]) -> Panel {
         Panel {
             title: title.to_string(),
+            x: self.dimensions(),
             curves: self.curves(quantities),
             marks: self.marks(quantities),
             bands: Vec::new(),

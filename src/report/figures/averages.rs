@@ -1,0 +1,162 @@
+//! Figures 4 and 6: likelihood and class probabilities along interpolations, over many pairs.
+
+use anyhow::ensure;
+use undetected_onnx::{
+    interpolate::{AtAlpha, Band as Spread, Summary},
+    statistics::CONFIDENCE,
+};
+
+use super::{BITS, BITS_NOTE, count, percent::percent, style, unbroken};
+use crate::report::{Axis, Band, Dash, Figure, Key, Panel, Rule, colour};
+
+/// All paths of one model on one data set.
+#[derive(Debug, Clone, Copy)]
+pub struct Averages<'a> {
+    /// Name of the data set, and of the model where there are several.
+    pub name: &'a str,
+    /// What all paths say together.
+    pub summary: &'a Summary,
+    /// The detector's threshold in bits/dim, where it is one on log p(x).
+    pub threshold: Option<f64>,
+}
+
+/// A column for each model and data set: above, bits/dim along alpha with its spread; below, the
+/// probabilities of both ends' classes and the share of paths that the detector accepts.
+///
+/// # Errors
+/// Where there is no column, or one none of whose paths has a finite density anywhere.
+pub fn figure(subjects: &[Averages<'_>]) -> anyhow::Result<Figure> {
+    ensure!(!subjects.is_empty(), "there are no interpolations to draw");
+    let likelihoods =
+        subjects.iter().map(Averages::likelihood).collect::<anyhow::Result<Vec<_>>>()?;
+    let said: Vec<String> = subjects.iter().map(Averages::said).collect();
+    Ok(Figure {
+        title: "Interpolations between images of different classes".to_string(),
+        note: format!(
+            "x = α x₁ + (1 - α) x₀ with the classes y₀ and y₁ of real images x₀ and x₁. {BITS_NOTE} \
+             Shaded: middle 90 % of paths; darker: {} interval of the mean.",
+            confidence()
+        ),
+        description: said.join(" "),
+        columns: subjects.len(),
+        strips: Vec::new(),
+        panels: likelihoods.into_iter().chain(subjects.iter().map(Averages::classes)).collect(),
+        keys: Vec::new(),
+    })
+}
+
+/// As "99 %".
+fn confidence() -> String {
+    format!("{} %", 100.0 * CONFIDENCE)
+}
+
+pub(super) fn alpha_axis() -> Axis {
+    Axis::linear("α (weight of x₁)", 0.0, 1.0, 0.2)
+}
+
+type Pick = fn(&AtAlpha) -> Option<Spread>;
+
+impl Averages<'_> {
+    fn paths(&self) -> u64 {
+        self.summary.paths_accepted.trials
+    }
+
+    fn likelihood(&self) -> anyhow::Result<Panel> {
+        let pick: Pick = |at| at.bits_per_dim;
+        let spreads: Vec<Spread> = self.summary.grid.iter().filter_map(pick).collect();
+        ensure!(
+            !spreads.is_empty(),
+            "none of the {} interpolations of '{}' has a finite log p(x) anywhere; leave it out of \
+             the figure",
+            self.paths(),
+            self.name
+        );
+        let ends = spreads.iter().flat_map(|spread| {
+            let interval = spread.mean.interval.unwrap_or((spread.mean.value, spread.mean.value));
+            [spread.low, spread.high, interval.0, interval.1]
+        });
+        let (colour, dash) = style(0);
+        Ok(Panel {
+            title: format!("{} (n = {} paths)", self.name, count(self.paths())),
+            x: alpha_axis(),
+            y: Axis::around(BITS, ends.chain(self.threshold)),
+            curves: unbroken(self.means(pick), &colour, dash),
+            marks: Vec::new(),
+            bands: vec![self.spread(pick, &colour), self.interval(pick, &colour)],
+            rules: self
+                .threshold
+                .map(|bits| Rule::Level(bits, "threshold".to_string()))
+                .into_iter()
+                .collect(),
+            keys: vec![
+                Key {
+                    label: "mean over paths".to_string(),
+                    colour: colour.clone(),
+                    dash: Some(dash),
+                },
+                Key { label: "middle 90 %".to_string(), colour: "#B3D5E8".to_string(), dash: None },
+            ],
+        })
+    }
+
+    fn classes(&self) -> Panel {
+        let picks: [(Pick, &str); 2] =
+            [(|at| at.p_first, "p(y₀|x)"), (|at| at.p_second, "p(y₁|x)")];
+        let mut panel = Panel {
+            title: String::new(),
+            x: alpha_axis(),
+            y: Axis::linear("mean probability, share", 0.0, 1.0, 0.2),
+            curves: Vec::new(),
+            marks: Vec::new(),
+            bands: Vec::new(),
+            rules: Vec::new(),
+            keys: Vec::new(),
+        };
+        for (place, (pick, label)) in picks.into_iter().enumerate() {
+            let (colour, dash) = style(place);
+            panel.bands.push(self.interval(pick, &colour));
+            panel.curves.extend(unbroken(self.means(pick), &colour, dash));
+            panel.keys.push(Key { label: label.to_string(), colour, dash: Some(dash) });
+        }
+        let accepted = self.summary.grid.iter().map(|at| (at.alpha, Some(at.accepted.estimate())));
+        let (black, dash) = (colour(4), Dash::Dotted);
+        panel.curves.extend(unbroken(accepted, &black, dash));
+        panel.keys.push(Key { label: "accepted".to_string(), colour: black, dash: Some(dash) });
+        panel
+    }
+
+    fn means(&self, pick: Pick) -> impl Iterator<Item = (f64, Option<f64>)> {
+        self.summary.grid.iter().map(move |at| (at.alpha, pick(at).map(|spread| spread.mean.value)))
+    }
+
+    fn spread(&self, pick: Pick, colour: &str) -> Band {
+        let ends = |at: &AtAlpha| pick(at).map(|spread| (at.alpha, spread.low, spread.high));
+        let ends = self.summary.grid.iter().filter_map(ends).collect();
+        Band { ends, colour: colour.to_string(), opacity: 0.3 }
+    }
+
+    fn interval(&self, pick: Pick, colour: &str) -> Band {
+        let ends = |at: &AtAlpha| {
+            let (low, high) = pick(at)?.mean.interval?;
+            Some((at.alpha, low, high))
+        };
+        let ends = self.summary.grid.iter().filter_map(ends).collect();
+        Band { ends, colour: colour.to_string(), opacity: 0.35 }
+    }
+
+    fn said(&self) -> String {
+        let bits = |at: &AtAlpha| at.bits_per_dim.map_or(f64::NAN, |spread| spread.mean.value);
+        let (grid, summary) = (&self.summary.grid, self.summary);
+        format!(
+            "{}, {} paths: mean bits/dim {:.3} at α = 0, {:.3} at 1/2, {:.3} at 1; midpoint likelier \
+             than both ends in {}; whole path accepted in {}.",
+            self.name,
+            count(self.paths()),
+            bits(&grid[0]),
+            bits(&summary.midpoint),
+            bits(&grid[grid.len() - 1]),
+            percent(summary.midpoints_likelier.successes, self.paths()),
+            percent(summary.paths_accepted.successes, self.paths())
+        )
+    }
+}

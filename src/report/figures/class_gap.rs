@@ -1,0 +1,184 @@
+//! Figure 3: the likelihood given the true class against that given the best wrong one.
+
+use anyhow::{Context, ensure};
+use undetected_onnx::{class_gap::ClassGap, model::ModelSpec, moments::Moments};
+
+use super::{BITS, count, histogram::Histogram, percent::percent, style};
+use crate::output::significant;
+use crate::report::{Axis, Band, Curve, Figure, Key, Panel, Rule};
+
+/// Bins of the gap, and the most that the library's bins are joined into.
+const BINS: usize = 60;
+/// The share of the values that the axes leave out at either end, and name.
+const TAIL: f64 = 0.0025;
+/// Room for labels above the highest bin.
+const HEADROOM: f64 = 1.15;
+
+/// What was measured of one model on one data set.
+#[derive(Debug, Clone, Copy)]
+pub struct Gaps<'a> {
+    /// Name of the data set, and of the model where there are several.
+    pub name: &'a str,
+    /// The model.
+    pub spec: &'a ModelSpec,
+    /// Both likelihoods.
+    pub gap: &'a ClassGap,
+    /// The gap of each image that has one ([`undetected_onnx::class_gap::GapSample::gap`]), nats.
+    pub gaps: &'a [f64],
+}
+
+/// A row for each data set: both likelihoods on common bins, and beside them the gap.
+///
+/// # Errors
+/// Where there is no data set, or one without an image that has a gap.
+pub fn figure(subjects: &[Gaps<'_>]) -> anyhow::Result<Figure> {
+    ensure!(!subjects.is_empty(), "there is no data set whose class gap could be drawn");
+    let rows = subjects.iter().map(Gaps::panels).collect::<anyhow::Result<Vec<_>>>()?;
+    let said: Vec<String> = subjects.iter().map(Gaps::said).collect();
+    Ok(Figure {
+        title: "Likelihood of images given the true class and the likeliest wrong class"
+            .to_string(),
+        note:
+            "bits/dim of x given y are -log p(x|y)/(D ln 2) of an 8-bit image: lower = likelier. \
+               A gap above 0: the true class is likelier than every wrong one."
+                .to_string(),
+        description: said.join(" "),
+        columns: 2,
+        strips: Vec::new(),
+        panels: rows.into_iter().flatten().collect(),
+        keys: Vec::new(),
+    })
+}
+
+impl Gaps<'_> {
+    fn panels(&self) -> anyhow::Result<[Panel; 2]> {
+        ensure!(
+            self.gap.gap.n > 0 && self.gaps.iter().any(|gap| gap.is_finite()),
+            "data set '{}' has no image with a finite log p(x|y) of both classes among {}; leave it \
+             out of the figure",
+            self.name,
+            self.gap.n
+        );
+        Ok([self.likelihoods()?, self.gap_panel()?])
+    }
+
+    fn likelihoods(&self) -> anyhow::Result<Panel> {
+        let [label, wrong] = self.histograms()?;
+        let edges = &label.edges;
+        let peak = label.peak().max(wrong.peak());
+        let keys = [("true class", &label), ("best wrong class", &wrong)];
+        Ok(Panel {
+            title: format!("{} (n = {})", self.name, count(self.gap.n)),
+            x: Axis::around(BITS, edges.iter().copied()),
+            y: Axis::around("share of images per bin", [0.0, HEADROOM * peak]),
+            curves: keys.iter().enumerate().map(|(place, (_, it))| curve(place, it)).collect(),
+            marks: Vec::new(),
+            bands: vec![Band { ends: label.area(), colour: style(0).0, opacity: 0.2 }],
+            rules: Vec::new(),
+            keys: keys.iter().enumerate().map(|(place, (name, it))| key(place, name, it)).collect(),
+        })
+    }
+
+    /// Of both streams, on the same bins, in bits/dim.
+    fn histograms(&self) -> anyhow::Result<[Histogram; 2]> {
+        let paired = &self.gap.histogram;
+        let counts = [paired.counts(0), paired.counts(1)];
+        let shown = shown(&counts).context("the class gap has no counts")?;
+        let join = (shown.1 - shown.0).div_ceil(BINS);
+        let edges = paired.edges();
+        Ok(counts.map(|counts| {
+            let within = &counts[shown.0..shown.1];
+            let mut joined: Vec<u64> = within.chunks(join).map(|bins| bins.iter().sum()).collect();
+            let mut ends: Vec<f64> =
+                edges[shown.0..shown.1].iter().step_by(join).copied().collect();
+            ends.push(ends[ends.len() - 1] + join as f64 * paired.width());
+            // A large log p is few bits: left and right are exchanged.
+            joined.reverse();
+            let bits = ends.iter().rev().map(|log_p| self.spec.bits_per_dim(*log_p));
+            Histogram {
+                edges: bits.collect(),
+                counts: joined,
+                below: counts[shown.1..].iter().sum(),
+                above: counts[..shown.0].iter().sum(),
+                not_finite: self.gap.not_finite,
+            }
+        }))
+    }
+
+    fn gap_panel(&self) -> anyhow::Result<Panel> {
+        let mut sorted: Vec<f64> =
+            self.gaps.iter().copied().filter(|gap| gap.is_finite()).collect();
+        sorted.sort_by(f64::total_cmp);
+        let last = sorted.len() - 1;
+        let at = |p: f64| sorted[(p * last as f64).round() as usize];
+        let x = Axis::around(
+            "log p(x|true) - log p(x|best wrong), nats",
+            [0.0, at(TAIL), at(1.0 - TAIL)],
+        );
+        let histogram = Histogram::of(self.gaps.iter().copied(), x.low, x.high, BINS);
+        let rule = |x: f64, label: String| Rule::At(x, label, super::RULE.to_string());
+        let mean = self.gap.gap.mean().context("the class gap has no mean")?;
+        Ok(Panel {
+            title: format!("Mean gap {}", self.in_deviations(mean)),
+            y: Axis::around("share of images per bin", [0.0, HEADROOM * histogram.peak()]),
+            curves: vec![curve(0, &histogram)],
+            marks: Vec::new(),
+            bands: vec![Band { ends: histogram.area(), colour: style(0).0, opacity: 0.2 }],
+            rules: vec![rule(0.0, String::new()), rule(mean, "mean".to_string())],
+            keys: vec![key(0, "gap", &histogram)],
+            x,
+        })
+    }
+
+    fn in_deviations(&self, mean: f64) -> String {
+        let mean = significant(mean, 3);
+        match self.gap.gap_in_deviations() {
+            Some(ratio) => format!("{mean} nats = {} sd of log p(x|true)", significant(ratio, 2)),
+            None => format!("{mean} nats"),
+        }
+    }
+
+    fn said(&self) -> String {
+        let bits =
+            |moments: &Moments| moments.mean().map_or(f64::NAN, |p| self.spec.bits_per_dim(p));
+        format!(
+            "{}, {} images: mean {:.4} bits/dim given the true class, {:.4} given the best wrong \
+             one; the true class leads in {}.",
+            self.name,
+            count(self.gap.n),
+            bits(&self.gap.given_label),
+            bits(&self.gap.given_best_wrong),
+            percent(self.gap.label_leads, self.gap.gap.n)
+        )
+    }
+}
+
+/// The bins that hold all but a tail at either end of each stream: first, and one past the last.
+fn shown(counts: &[Vec<u64>; 2]) -> Option<(usize, usize)> {
+    let ends = |counts: &Vec<u64>| {
+        let spare = (TAIL * counts.iter().sum::<u64>() as f64) as u64;
+        let past = |sum: &mut u64, count: &u64| {
+            *sum += count;
+            Some(*sum > spare)
+        };
+        let first = counts.iter().scan(0, past).position(|past| past)?;
+        let last = counts.iter().rev().scan(0, past).position(|past| past)?;
+        Some((first, counts.len() - last))
+    };
+    let (one, other) = (ends(&counts[0])?, ends(&counts[1])?);
+    Some((one.0.min(other.0), one.1.max(other.1)))
+}
+
+fn curve(place: usize, histogram: &Histogram) -> Curve {
+    let (colour, dash) = style(place);
+    Curve { points: histogram.outline(), colour, dash }
+}
+
+fn key(place: usize, name: &str, histogram: &Histogram) -> Key {
+    let (colour, dash) = style(place);
+    let label = match histogram.beyond("further left", "further right").as_str() {
+        "" => name.to_string(),
+        beyond => format!("{name} ({beyond})"),
+    };
+    Key { label, colour, dash: Some(dash) }
+}

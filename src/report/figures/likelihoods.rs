@@ -1,0 +1,148 @@
+//! Histograms of likelihoods, in- against out-of-distribution.
+
+use anyhow::{Context, ensure};
+use undetected_onnx::{model::ModelSpec, statistics};
+
+use super::{BITS, BITS_NOTE, count, histogram::Histogram, style};
+use crate::report::{Axis, Band, Curve, Figure, Key, Panel, Rule};
+
+const BINS: usize = 80;
+/// The middle share of a group's values that the axis should hold.
+const MIDDLE: (f64, f64) = (0.005, 0.995);
+/// The axis reaches so many widths of the first group beyond it, and no further: what lies far off,
+/// as uniform noise does, would press all others into one bin. It is named in the legend instead.
+const REACH: f64 = 4.0;
+/// Room for the label of the threshold above the highest bin.
+const HEADROOM: f64 = 1.15;
+
+/// log p(x) of one data set.
+#[derive(Debug, Clone, Copy)]
+pub struct Group<'a> {
+    /// Name of the data set.
+    pub name: &'a str,
+    /// Of every image, nats; NaN and infinite ones are named in the legend.
+    pub log_px: &'a [f64],
+}
+
+/// One model's view of several data sets.
+#[derive(Debug, Clone)]
+pub struct Likelihoods<'a> {
+    /// Title of the panel.
+    pub title: &'a str,
+    /// The model.
+    pub spec: &'a ModelSpec,
+    /// The data sets, in-distribution first.
+    pub groups: Vec<Group<'a>>,
+    /// Threshold on log p(x), nats, where there is one.
+    pub threshold: Option<f64>,
+}
+
+/// A panel for each model, on each the shares of images in 80 common bins of bits/dim.
+///
+/// # Errors
+/// Where there is no panel, a panel has no data set, or a data set has no finite log p(x).
+pub fn figure(subjects: &[Likelihoods<'_>]) -> anyhow::Result<Figure> {
+    ensure!(!subjects.is_empty(), "there is no model whose likelihoods could be drawn");
+    let panels = subjects.iter().map(Likelihoods::panel).collect::<anyhow::Result<Vec<_>>>()?;
+    let said: Vec<String> = subjects.iter().map(Likelihoods::said).collect();
+    Ok(Figure {
+        title: "Likelihood of in- and out-of-distribution images".to_string(),
+        note: format!("{BITS_NOTE} The first data set of each legend is in-distribution."),
+        description: said.join(" "),
+        columns: subjects.len().min(2),
+        strips: Vec::new(),
+        panels,
+        keys: Vec::new(),
+    })
+}
+
+impl Likelihoods<'_> {
+    fn bits(&self, group: &Group<'_>) -> impl Iterator<Item = f64> {
+        group.log_px.iter().map(|log_p| self.spec.bits_per_dim(*log_p))
+    }
+
+    /// Lower and upper end of the middle of a data set.
+    fn middle(&self, group: &Group<'_>) -> anyhow::Result<(f64, f64)> {
+        let mut bits: Vec<f64> = self.bits(group).filter(|bits| bits.is_finite()).collect();
+        bits.sort_by(f64::total_cmp);
+        let at = |p| statistics::quantile(&bits, p).map(|quantile| quantile.value);
+        at(MIDDLE.0).zip(at(MIDDLE.1)).with_context(|| {
+            format!(
+                "data set '{}' has no finite log p(x) among {} images; leave it out of the figure",
+                group.name,
+                group.log_px.len()
+            )
+        })
+    }
+
+    fn axis(&self) -> anyhow::Result<Axis> {
+        let first = self.groups.first().with_context(|| {
+            format!("'{}' has no data set whose likelihoods could be drawn", self.title)
+        })?;
+        let (low, high) = self.middle(first)?;
+        let reach = REACH * (high - low);
+        let mut ends = vec![low, high];
+        for group in &self.groups[1..] {
+            let (from, to) = self.middle(group)?;
+            // One that is out of reach leaves the axis as it is.
+            let near = from <= high + reach && to >= low - reach;
+            ends.extend(
+                near.then(|| [from.max(low - reach), to.min(high + reach)]).into_iter().flatten(),
+            );
+        }
+        ends.extend(self.threshold.map(|threshold| self.spec.bits_per_dim(threshold)));
+        Ok(Axis::around(BITS, ends))
+    }
+
+    fn panel(&self) -> anyhow::Result<Panel> {
+        let x = self.axis()?;
+        let histogram = |group| Histogram::of(self.bits(group), x.low, x.high, BINS);
+        let histograms: Vec<Histogram> = self.groups.iter().map(histogram).collect();
+        let peak = histograms.iter().map(Histogram::peak).fold(0.0, f64::max);
+        let curve = |(place, histogram): (usize, &Histogram)| {
+            let (colour, dash) = style(place);
+            Curve { points: histogram.outline(), colour, dash }
+        };
+        let shade = Band { ends: histograms[0].area(), colour: style(0).0, opacity: 0.2 };
+        Ok(Panel {
+            title: self.title.to_string(),
+            y: Axis::around("share of images per bin", [0.0, HEADROOM * peak]),
+            curves: histograms.iter().enumerate().map(curve).collect(),
+            marks: Vec::new(),
+            bands: vec![shade],
+            rules: self.rules(),
+            keys: self.groups.iter().zip(&histograms).enumerate().map(key).collect(),
+            x,
+        })
+    }
+
+    fn rules(&self) -> Vec<Rule> {
+        let rule = |threshold| {
+            let bits = self.spec.bits_per_dim(threshold);
+            Rule::At(bits, "threshold".to_string(), super::RULE.to_string())
+        };
+        self.threshold.map(rule).into_iter().collect()
+    }
+
+    /// The medians, in words.
+    fn said(&self) -> String {
+        let median = |group: &Group<'_>| {
+            let mut bits: Vec<f64> = self.bits(group).filter(|bits| bits.is_finite()).collect();
+            bits.sort_by(f64::total_cmp);
+            let median = statistics::quantile(&bits, 0.5).map_or(f64::NAN, |median| median.value);
+            format!("{} {median:.3}", group.name)
+        };
+        let medians: Vec<String> = self.groups.iter().map(median).collect();
+        format!("{}: median bits/dim of {}.", self.title, medians.join(", "))
+    }
+}
+
+fn key((place, (group, histogram)): (usize, (&Group<'_>, &Histogram))) -> Key {
+    let (colour, dash) = style(place);
+    let beyond = match histogram.beyond("further left", "further right").as_str() {
+        "" => String::new(),
+        beyond => format!("; {beyond}"),
+    };
+    let label = format!("{} (n = {}{beyond})", group.name, count(group.log_px.len() as u64));
+    Key { label, colour, dash: Some(dash) }
+}

@@ -1,0 +1,78 @@
+//! The paper's figures, and those that a detector is judged by, of any checkpoint.
+//!
+//! Each function takes what the library measured and returns a [`Figure`](super::Figure), which
+//! writes itself as SVG and PNG. Data that would leave a panel empty is refused with its name.
+//! Likelihoods are shown as -log p in bits/dim, lower = likelier, as in the paper's tables.
+
+pub mod averages;
+pub mod class_gap;
+pub mod examples;
+mod histogram;
+pub mod likelihoods;
+mod percent;
+pub mod reliability;
+pub mod roc;
+
+use super::{Curve, Dash, colour};
+
+/// What every axis of likelihoods is labelled with.
+const BITS: &str = "bits/dim (lower = likelier)";
+/// Said in notes, once a figure.
+const BITS_NOTE: &str = "bits/dim of x are -log p(x)/(D ln 2) of an 8-bit image: lower = likelier.";
+/// Colour of what is no data: thresholds, diagonals.
+const RULE: &str = "#444444";
+/// One for each place in a legend, so that no two look alike without colour.
+const DASHES: [Dash; 4] = [Dash::Solid, Dash::Dashed, Dash::Dotted, Dash::DashDotted];
+
+/// How the curve at this place of a legend is drawn.
+fn style(place: usize) -> (String, Dash) {
+    (colour(place), DASHES[place % DASHES.len()])
+}
+
+/// Points as curves that are interrupted where a value is missing; a single point is none.
+fn unbroken(
+    points: impl IntoIterator<Item = (f64, Option<f64>)>,
+    colour: &str,
+    dash: Dash,
+) -> Vec<Curve> {
+    let mut pieces = vec![Vec::new()];
+    for (x, y) in points {
+        match y {
+            Some(y) => pieces.last_mut().expect("never empty").push((x, y)),
+            None => pieces.push(Vec::new()),
+        }
+    }
+    pieces.retain(|piece| piece.len() > 1);
+    let curve = |points| Curve { points, colour: colour.to_string(), dash };
+    pieces.into_iter().map(curve).collect()
+}
+
+/// A number of samples, in groups of three digits.
+fn count(n: u64) -> String {
+    let digits = n.to_string();
+    let groups: Vec<&str> = digits
+        .as_bytes()
+        .rchunks(3)
+        .rev()
+        .map(|group| std::str::from_utf8(group).expect("digits"))
+        .collect();
+    groups.join(",")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_are_grouped() {
+        assert_eq!([0, 999, 1000, 1234567].map(count), ["0", "999", "1,000", "1,234,567"]);
+    }
+
+    #[test]
+    fn a_missing_value_interrupts_a_curve() {
+        let points = [(0.0, Some(1.0)), (1.0, Some(2.0)), (2.0, None), (3.0, Some(4.0))];
+        let curves = unbroken(points, "#000000", Dash::Solid);
+        assert_eq!(curves.len(), 1);
+        assert_eq!(curves[0].points, [(0.0, 1.0), (1.0, 2.0)]);
+    }
+}

@@ -1,0 +1,152 @@
+//! ROC curves of detectors, on a linear and on a logarithmic axis.
+
+use anyhow::ensure;
+use undetected_onnx::statistics::{CONFIDENCE, Estimate, Positive, Ranking, RocPoint};
+
+use super::{RULE, count, style};
+use crate::report::{Axis, Curve, Dash, Figure, Key, Panel};
+
+/// Points nearer than this in both rates are left out: a quarter of a unit of the drawing.
+const RESOLUTION: f64 = 0.0005;
+
+/// One detector on one pair of data sets.
+#[derive(Debug, Clone, Copy)]
+pub struct Roc<'a> {
+    /// What is told from what by which statistic.
+    pub name: &'a str,
+    /// Its scores.
+    pub ranking: &'a Ranking,
+}
+
+/// All curves on one panel, and on another whose false-positive rate is logarithmic, where few false
+/// alarms are told apart.
+///
+/// # Errors
+/// Where there is no curve, or the positive class is not the same for all.
+pub fn figure(curves: &[Roc<'_>]) -> anyhow::Result<Figure> {
+    let positive = common_positive(curves)?;
+    let said: Vec<String> = curves.iter().map(Roc::label).collect();
+    let (x, y, note) = words(positive);
+    Ok(Figure {
+        title: "ROC curves".to_string(),
+        note: format!("{note} Intervals: {} %.", 100.0 * CONFIDENCE),
+        description: said.join("; "),
+        columns: 2,
+        strips: Vec::new(),
+        panels: vec![linear(curves, x, y), logarithmic(curves, x, y)],
+        keys: curves.iter().enumerate().map(|(place, curve)| curve.key(place)).collect(),
+    })
+}
+
+fn common_positive(curves: &[Roc<'_>]) -> anyhow::Result<Positive> {
+    ensure!(!curves.is_empty(), "there is no ROC curve to draw");
+    let positive = curves[0].ranking.positive();
+    let other = curves.iter().find(|curve| curve.ranking.positive() != positive);
+    if let Some(other) = other {
+        anyhow::bail!(
+            "'{}' counts other inputs as positive than '{}'; give all of one figure the same class",
+            other.name,
+            curves[0].name
+        );
+    }
+    Ok(positive)
+}
+
+/// Both axes and the positive class in words.
+fn words(positive: Positive) -> (&'static str, &'static str, &'static str) {
+    match positive {
+        Positive::In => (
+            "false-positive rate (others accepted)",
+            "true-positive rate",
+            "Positive: real images, that is accepted ones.",
+        ),
+        Positive::Out => (
+            "false-positive rate (real images rejected)",
+            "true-positive rate",
+            "Positive: out-of-distribution inputs, that is rejected ones.",
+        ),
+    }
+}
+
+fn linear(curves: &[Roc<'_>], x: &str, y: &str) -> Panel {
+    let diagonal = Curve {
+        points: vec![(0.0, 0.0), (1.0, 1.0)],
+        colour: RULE.to_string(),
+        dash: Dash::Dotted,
+    };
+    let drawn = curves.iter().enumerate().map(|(place, curve)| curve.curve(place, Some));
+    panel("", Axis::linear(x, 0.0, 1.0, 0.2), y, drawn.chain([diagonal]).collect())
+}
+
+fn logarithmic(curves: &[Roc<'_>], x: &str, y: &str) -> Panel {
+    // Down to one false positive; a rate of 0 has no place.
+    let least = curves.iter().map(|curve| 1.0 / curve.ranking.counts().1 as f64);
+    let axis = Axis::decades(x, [least.fold(1.0, f64::min).log10(), 0.0]);
+    let log = |(fpr, tpr): (f64, f64)| (fpr > 0.0).then(|| (fpr.log10(), tpr));
+    let mut drawn: Vec<Curve> =
+        curves.iter().enumerate().map(|(place, curve)| curve.curve(place, log)).collect();
+    let chance = (0..=100).map(|i| axis.low * f64::from(i) / 100.0);
+    let points = chance.map(|log10| (log10, 10f64.powf(log10))).collect();
+    drawn.push(Curve { points, colour: RULE.to_string(), dash: Dash::Dotted });
+    panel("", axis, y, drawn)
+}
+
+fn panel(title: &str, x: Axis, y: &str, curves: Vec<Curve>) -> Panel {
+    Panel {
+        title: title.to_string(),
+        x,
+        y: Axis::linear(y, 0.0, 1.0, 0.2),
+        curves,
+        marks: Vec::new(),
+        bands: Vec::new(),
+        rules: Vec::new(),
+        keys: Vec::new(),
+    }
+}
+
+impl Roc<'_> {
+    fn curve(&self, place: usize, at: impl Fn((f64, f64)) -> Option<(f64, f64)>) -> Curve {
+        let (colour, dash) = style(place);
+        Curve { points: thinned(&self.ranking.roc(), at), colour, dash }
+    }
+
+    /// Name, numbers of both groups, AUROC with interval and FPR at 95 % TPR.
+    fn label(&self) -> String {
+        let (positives, negatives) = self.ranking.counts();
+        let Estimate { value, interval } = self.ranking.auroc_estimate();
+        let interval =
+            interval.map_or(String::new(), |(low, high)| format!(" [{low:.3}, {high:.3}]"));
+        format!(
+            "{}: AUROC {value:.3}{interval}, FPR at 95 % TPR {:.3} (n = {} positive, {} negative)",
+            self.name,
+            self.ranking.fpr_at(0.95).estimate(),
+            count(positives),
+            count(negatives)
+        )
+    }
+
+    fn key(&self, place: usize) -> Key {
+        let (colour, dash) = style(place);
+        Key { label: self.label(), colour, dash: Some(dash) }
+    }
+}
+
+/// The points that can be told apart in the drawing, the first and the last among them.
+fn thinned(roc: &[RocPoint], at: impl Fn((f64, f64)) -> Option<(f64, f64)>) -> Vec<(f64, f64)> {
+    let mut kept: Vec<(f64, f64)> = Vec::new();
+    let mut skipped = None;
+    for point in roc.iter().filter_map(|point| at((point.fpr, point.tpr))) {
+        let far = |last: &(f64, f64)| {
+            (point.0 - last.0).abs() > RESOLUTION || (point.1 - last.1).abs() > RESOLUTION
+        };
+        if kept.last().is_none_or(far) {
+            // The corner before a long step belongs to the curve.
+            kept.extend(skipped.take());
+            kept.push(point);
+        } else {
+            skipped = Some(point);
+        }
+    }
+    kept.extend(skipped);
+    kept
+}
