@@ -10,14 +10,25 @@ use kuva::render::annotations::ReferenceLine;
 use kuva::render::figure::{Figure as Grid, FigureLegendPosition};
 use kuva::render::layout::{Layout, TickFormat};
 use kuva::render::plots::Plot;
+use kuva::render::render::{Primitive, Scene};
 
 use super::axis::Axis;
 use super::heading::Heading;
 use super::picture::Picture;
 use super::strip::Strip;
 
-/// Size of a panel in pixels. Printed at a text width of 17 cm, the smallest letters are 6 points.
-pub(super) const PANEL: (f64, f64) = (490.0, 340.0);
+/// Size of a panel without title and legend, in pixels. Two beside each other printed at a text width
+/// of 17 cm, the smallest letters are 6 points.
+pub(super) const PANEL: (f64, f64) = (490.0, 290.0);
+/// Height of a panel's title.
+const TITLE_LINE: f64 = 26.0;
+/// Height of a legend's line.
+const KEY_LINE: f64 = 18.0;
+/// Width of a legend's entry: of its sample and gaps, and of each letter, with room to spare.
+const KEY_MARGIN: f64 = 38.0;
+const KEY_LETTER: f64 = 7.4;
+/// A mark at the edge of a panel reaches so far beyond it.
+const EDGE: f64 = 5.0;
 /// Left and right of each panel, alike for all, so that their axes are above one another.
 pub(super) const MARGINS: (f64, f64) = (72.0, 28.0);
 /// Around all panels.
@@ -153,8 +164,21 @@ pub struct Key {
     pub label: String,
     /// As #RRGGBB.
     pub colour: String,
-    /// How its curve is drawn; none for an area.
-    pub dash: Option<Dash>,
+    /// What is drawn beside the label.
+    pub sample: Sample,
+}
+
+/// What stands in a legend for what is in a panel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sample {
+    /// A piece of a curve.
+    Line(Dash),
+    /// A square of an area.
+    Area,
+    /// A mark.
+    Mark(Marker),
+    /// Nothing, to keep a place free.
+    Blank,
 }
 
 /// Curves that share both axes.
@@ -225,6 +249,7 @@ impl Figure {
 
     fn picture(&self) -> Picture {
         let mut scene = self.grid().render();
+        self.widen_clips(&mut scene);
         let mut heading = Heading::new(scene.width, &self.title, &self.note);
         let images = heading.add_strips(&self.strips);
         heading.put_above(&mut scene);
@@ -233,13 +258,16 @@ impl Figure {
     }
 
     fn grid(&self) -> Grid {
-        let rows = self.panels.len().div_ceil(self.columns);
-        let grid = Grid::new(rows, self.columns)
+        let rows: Vec<GridRow> = self.panels.chunks(self.columns).map(GridRow::new).collect();
+        let mut grid = Grid::new(rows.len(), self.columns)
             .with_padding(PADDING)
             .with_spacing(SPACING)
             .with_cell_size(PANEL.0, PANEL.1)
             .with_plots(self.panels.iter().map(Panel::plots).collect())
-            .with_layouts(self.panels.iter().map(Panel::layout).collect());
+            .with_layouts(rows.iter().flat_map(GridRow::layouts).collect());
+        for (place, row) in rows.iter().enumerate() {
+            grid = grid.with_row_height(place, row.height());
+        }
         if self.keys.is_empty() {
             return grid;
         }
@@ -247,9 +275,75 @@ impl Figure {
             .with_shared_legend_entries(self.keys.iter().map(Key::entry).collect())
             .with_keep_panel_legends()
     }
+
+    /// Lets curves and marks at the edge of a panel be seen whole, where none leaves it.
+    fn widen_clips(&self, scene: &mut Scene) {
+        let clips = scene.elements.iter_mut().filter_map(|element| match element {
+            Primitive::ClipStart { x, y, width, height, .. } => Some([(x, width), (y, height)]),
+            _ => None,
+        });
+        for (clip, panel) in clips.zip(&self.panels) {
+            if panel.holds_all() {
+                for (start, length) in clip {
+                    *start -= EDGE;
+                    *length += 2.0 * EDGE;
+                }
+            }
+        }
+    }
+}
+
+/// Panels side by side: their axes are at one height.
+struct GridRow<'a> {
+    panels: &'a [Panel],
+    /// Entries of the longest legend.
+    keys: usize,
+    /// Entries of a legend side by side.
+    key_columns: usize,
+}
+
+impl<'a> GridRow<'a> {
+    fn new(panels: &'a [Panel]) -> Self {
+        let labels =
+            panels.iter().flat_map(|panel| &panel.keys).map(|key| key.label.chars().count());
+        let room = PANEL.0 - MARGINS.0 - MARGINS.1;
+        let each = KEY_MARGIN + KEY_LETTER * labels.max().unwrap_or(0) as f64;
+        Self {
+            panels,
+            keys: panels.iter().map(|panel| panel.keys.len()).max().unwrap_or(0),
+            key_columns: ((room / each) as usize).max(1),
+        }
+    }
+
+    /// A title and lines of a legend are added to what the axes need.
+    fn height(&self) -> f64 {
+        let title = self.panels.iter().any(|panel| !panel.title.is_empty());
+        let lines = self.keys.div_ceil(self.key_columns);
+        PANEL.1 + if title { TITLE_LINE } else { 0.0 } + KEY_LINE * lines as f64
+    }
+
+    fn layouts(&self) -> impl Iterator<Item = Layout> {
+        self.panels.iter().map(|panel| {
+            let free = self.keys - panel.keys.len();
+            let keys = panel.keys.iter().cloned().chain(std::iter::repeat_n(Key::blank(), free));
+            let layout = panel.layout().with_legend_col_limit(self.key_columns);
+            layout.with_legend_entries(keys.map(|key| key.entry()).collect())
+        })
+    }
 }
 
 impl Panel {
+    /// Whether no curve, mark or area leaves the panel.
+    fn holds_all(&self) -> bool {
+        let curves = self.curves.iter().map(|curve| &curve.points);
+        let points = curves.chain(self.marks.iter().map(|marks| &marks.points)).flatten();
+        let areas = self.bands.iter().flat_map(|band| &band.ends);
+        points
+            .copied()
+            .chain(areas.flat_map(|&(x, low, high)| [(x, low), (x, high)]))
+            .all(|(x, y)| self.x.holds(x) && self.y.holds(y))
+    }
+
     fn plots(&self) -> Vec<Plot> {
         // A panel without anything would lose its axes.
         let nothing = LinePlot::new().into();
@@ -262,7 +356,6 @@ impl Panel {
     fn layout(&self) -> Layout {
         let x = &self.x;
         let mut layout = Layout::new((x.low, x.high), (self.y.low, self.y.high))
-            .with_title(&self.title)
             .with_title_size(TITLE)
             .with_x_label(&x.label)
             .with_y_label(&self.y.label)
@@ -277,9 +370,11 @@ impl Panel {
             .with_y_tick_step(self.y.step)
             .with_clamp_axis()
             .with_force_margins(MARGINS.0, MARGINS.1)
-            .with_legend_entries(self.keys.iter().map(Key::entry).collect())
             .with_legend_position(LegendPosition::OutsideBottomColumns)
             .with_legend_box(false);
+        if !self.title.is_empty() {
+            layout = layout.with_title(&self.title);
+        }
         if x.is_log {
             layout = layout.with_x_tick_format(powers_of_ten());
         }
@@ -340,12 +435,22 @@ impl Rule {
 }
 
 impl Key {
+    /// Takes a place in a legend, and says nothing.
+    fn blank() -> Self {
+        Key { label: String::new(), colour: "none".to_string(), sample: Sample::Blank }
+    }
+
     fn entry(&self) -> LegendEntry {
+        let (shape, dash) = match self.sample {
+            Sample::Line(dash) => (LegendShape::Line, dash.pattern()),
+            Sample::Area | Sample::Blank => (LegendShape::Rect, None),
+            Sample::Mark(marker) => (LegendShape::Marker(marker.shape()), None),
+        };
         LegendEntry {
             label: self.label.clone(),
             color: self.colour.clone(),
-            shape: if self.dash.is_some() { LegendShape::Line } else { LegendShape::Rect },
-            dasharray: self.dash.and_then(Dash::pattern).map(str::to_string),
+            shape,
+            dasharray: dash.map(str::to_string),
         }
     }
 }

@@ -34,7 +34,7 @@ impl Heading {
 
     fn paragraph(&mut self, text: &str, size: u32, colour: Option<&str>) {
         let letters = (self.width - 2.0 * MARGIN) / (LETTER * f64::from(size));
-        for line in lines(text, letters as usize) {
+        for line in even_lines(text, letters as usize) {
             self.bottom += LEADING * f64::from(size);
             self.lines.push(text_at(self.width / 2.0, self.bottom, line, size, colour));
         }
@@ -83,6 +83,13 @@ fn text_at(x: f64, y: f64, content: String, size: u32, colour: Option<&str>) -> 
     Primitive::Text { x, y, content, size, anchor, rotate: None, bold: false, color }
 }
 
+/// As many lines as [`lines`] needs, of about one length.
+fn even_lines(text: &str, letters: usize) -> Vec<String> {
+    let needed = lines(text, letters).len();
+    let shortest = (1..letters).find(|fewer| lines(text, *fewer).len() <= needed);
+    lines(text, shortest.unwrap_or(letters))
+}
+
 /// Words in lines of at most so many letters, a longer word in a line of its own; the text's own
 /// line breaks are kept.
 fn lines(text: &str, letters: usize) -> Vec<String> {
@@ -113,5 +120,7 @@ mod tests {
         assert_eq!(lines("ab cd efghij k", 5), ["ab cd", "efghij", "k"]);
         assert_eq!(lines("ab\ncd", 9), ["ab", "cd"]);
         assert!(lines("", 9).is_empty());
+        assert_eq!(lines("a b c d e f", 9), ["a b c d e", "f"]);
+        assert_eq!(even_lines("a b c d e f", 9), ["a b c", "d e f"]);
     }
 }

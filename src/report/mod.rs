@@ -6,13 +6,14 @@ mod figure;
 pub mod figures;
 mod heading;
 mod picture;
+mod raster;
 mod strip;
 mod thumbnail;
 
 pub use axis::Axis;
 pub use figure::{
-    Band, Curve, Dash, Figure, Key, Marker, Marks, Panel, Rule, colour, family_colours,
+    Band, Curve, Dash, Figure, Key, Marker, Marks, Panel, Rule, Sample, colour, family_colours,
 };
-pub use picture::PNG_SCALE;
+pub use raster::PNG_SCALE;
 pub use strip::Strip;
 pub use thumbnail::Thumbnail;

@@ -3,7 +3,8 @@
 use super::dims::Dims;
 use super::row::Row;
 use crate::report::{
-    Axis, Band, Curve, Dash, Figure, Key, Marker, Marks, Panel, Rule, colour, family_colours,
+    Axis, Band, Curve, Dash, Figure, Key, Marker, Marks, Panel, Rule, Sample, colour,
+    family_colours,
 };
 use std::f64::consts::LN_10;
 use undetected_theory::{Error, Goal, Window};
@@ -79,7 +80,7 @@ impl Sweep<'_> {
         let key = |(i, label): (usize, &&str)| Key {
             label: label.to_string(),
             colour: if self.is_family() { ANY_MEMBER.to_string() } else { colour(i) },
-            dash: Some(DASHES[i]),
+            sample: Sample::Line(DASHES[i]),
         };
         labels.iter().enumerate().map(key).collect()
     }
@@ -92,7 +93,7 @@ impl Sweep<'_> {
         let key = |(member, colour): (&Member, &String)| {
             let opens = member.rows[0].min_dim.map_or("never".into(), |dim| format!("d ≥ {dim}"));
             let label = format!("{}: {opens}", member.label);
-            Key { label, colour: colour.clone(), dash: Some(Dash::Solid) }
+            Key { label, colour: colour.clone(), sample: Sample::Line(Dash::Solid) }
         };
         self.members.iter().zip(&self.colours).map(key).collect()
     }
@@ -175,7 +176,7 @@ impl Sweep<'_> {
         let labels = if self.is_family() { &labels[..2] } else { &labels[..] };
         let mut panel = self.panel("Weights λ₁ that work", y, &[], labels);
         let shade = if self.is_family() { ANY_MEMBER.to_string() } else { colour(CHOSEN) };
-        panel.keys.push(Key { label: "works".to_string(), colour: shade, dash: None });
+        panel.keys.push(Key { label: "works".to_string(), colour: shade, sample: Sample::Area });
         if !self.is_family() {
             self.draw_chosen(&mut panel);
         }

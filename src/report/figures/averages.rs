@@ -6,8 +6,8 @@ use undetected_onnx::{
     statistics::CONFIDENCE,
 };
 
-use super::{BITS, BITS_NOTE, count, percent::percent, style, unbroken};
-use crate::report::{Axis, Band, Dash, Figure, Key, Panel, Rule, colour};
+use super::{BITS, BITS_NOTE, count, line_key, percent::percent, style, threshold_key, unbroken};
+use crate::report::{Axis, Band, Dash, Figure, Key, Panel, Rule, Sample, colour};
 
 /// All paths of one model on one data set.
 #[derive(Debug, Clone, Copy)]
@@ -54,6 +54,9 @@ pub(super) fn alpha_axis() -> Axis {
     Axis::linear("α (weight of x₁)", 0.0, 1.0, 0.2)
 }
 
+/// Colour 0 as it is shaded on paper: 30 % of it.
+const SHADE: &str = "#B3D5E8";
+
 type Pick = fn(&AtAlpha) -> Option<Spread>;
 
 impl Averages<'_> {
@@ -76,6 +79,10 @@ impl Averages<'_> {
             [spread.low, spread.high, interval.0, interval.1]
         });
         let (colour, dash) = style(0);
+        let mut keys = vec![line_key("mean over paths", &colour, dash)];
+        let (label, shade) = ("middle 90 %".to_string(), SHADE.to_string());
+        keys.push(Key { label, colour: shade, sample: Sample::Area });
+        keys.extend(threshold_key(self.threshold));
         Ok(Panel {
             title: format!("{} (n = {} paths)", self.name, count(self.paths())),
             x: alpha_axis(),
@@ -85,17 +92,10 @@ impl Averages<'_> {
             bands: vec![self.spread(pick, &colour), self.interval(pick, &colour)],
             rules: self
                 .threshold
-                .map(|bits| Rule::Level(bits, "threshold".to_string()))
+                .map(|bits| Rule::Level(bits, String::new()))
                 .into_iter()
                 .collect(),
-            keys: vec![
-                Key {
-                    label: "mean over paths".to_string(),
-                    colour: colour.clone(),
-                    dash: Some(dash),
-                },
-                Key { label: "middle 90 %".to_string(), colour: "#B3D5E8".to_string(), dash: None },
-            ],
+            keys,
         })
     }
 
@@ -116,12 +116,12 @@ impl Averages<'_> {
             let (colour, dash) = style(place);
             panel.bands.push(self.interval(pick, &colour));
             panel.curves.extend(unbroken(self.means(pick), &colour, dash));
-            panel.keys.push(Key { label: label.to_string(), colour, dash: Some(dash) });
+            panel.keys.push(line_key(label, colour, dash));
         }
         let accepted = self.summary.grid.iter().map(|at| (at.alpha, Some(at.accepted.estimate())));
         let (black, dash) = (colour(4), Dash::Dotted);
         panel.curves.extend(unbroken(accepted, &black, dash));
-        panel.keys.push(Key { label: "accepted".to_string(), colour: black, dash: Some(dash) });
+        panel.keys.push(line_key("accepted", black, dash));
         panel
     }
 

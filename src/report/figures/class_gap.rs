@@ -3,16 +3,16 @@
 use anyhow::{Context, ensure};
 use undetected_onnx::{class_gap::ClassGap, model::ModelSpec, moments::Moments};
 
-use super::{BITS, count, histogram::Histogram, percent::percent, style};
+use super::{BITS, RULE, count, histogram::Histogram, line_key, percent::percent, style};
 use crate::output::significant;
-use crate::report::{Axis, Band, Curve, Figure, Key, Panel, Rule};
+use crate::report::{Axis, Band, Curve, Dash, Figure, Key, Panel, Rule};
 
 /// Bins of the gap, and the most that the library's bins are joined into.
 const BINS: usize = 60;
 /// The share of the values that the axes leave out at either end, and name.
 const TAIL: f64 = 0.0025;
-/// Room for labels above the highest bin.
-const HEADROOM: f64 = 1.15;
+/// Colour of the line at a gap of 0.
+const ZERO: &str = "#888888";
 
 /// What was measured of one model on one data set.
 #[derive(Debug, Clone, Copy)]
@@ -40,7 +40,8 @@ pub fn figure(subjects: &[Gaps<'_>]) -> anyhow::Result<Figure> {
             .to_string(),
         note:
             "bits/dim of x given y are -log p(x|y)/(D ln 2) of an 8-bit image: lower = likelier. \
-               A gap above 0: the true class is likelier than every wrong one."
+               The best wrong class is \
+               the likeliest other one. A gap above 0: the true class leads."
                 .to_string(),
         description: said.join(" "),
         columns: 2,
@@ -70,7 +71,7 @@ impl Gaps<'_> {
         Ok(Panel {
             title: format!("{} (n = {})", self.name, count(self.gap.n)),
             x: Axis::around(BITS, edges.iter().copied()),
-            y: Axis::around("share of images per bin", [0.0, HEADROOM * peak]),
+            y: Axis::around("share of images per bin", [0.0, peak]),
             curves: keys.iter().enumerate().map(|(place, (_, it))| curve(place, it)).collect(),
             marks: Vec::new(),
             bands: vec![Band { ends: label.area(), colour: style(0).0, opacity: 0.2 }],
@@ -116,17 +117,19 @@ impl Gaps<'_> {
             [0.0, at(TAIL), at(1.0 - TAIL)],
         );
         let histogram = Histogram::of(self.gaps.iter().copied(), x.low, x.high, BINS);
-        let rule = |x: f64, label: String| Rule::At(x, label, super::RULE.to_string());
         let mean = self.gap.gap.mean().context("the class gap has no mean")?;
+        let y = Axis::around("share of images per bin", [0.0, histogram.peak()]);
+        let ends = vec![(0.0, y.low), (0.0, y.high)];
+        let zero = Curve { points: ends, colour: ZERO.to_string(), dash: Dash::Solid };
         Ok(Panel {
             title: format!("Mean gap {}", self.in_deviations(mean)),
-            y: Axis::around("share of images per bin", [0.0, HEADROOM * histogram.peak()]),
-            curves: vec![curve(0, &histogram)],
+            curves: vec![curve(0, &histogram), zero],
             marks: Vec::new(),
             bands: vec![Band { ends: histogram.area(), colour: style(0).0, opacity: 0.2 }],
-            rules: vec![rule(0.0, String::new()), rule(mean, "mean".to_string())],
-            keys: vec![key(0, "gap", &histogram)],
+            rules: vec![Rule::At(mean, String::new(), RULE.to_string())],
+            keys: vec![key(0, "gap", &histogram), line_key("mean gap", RULE, Dash::Dashed)],
             x,
+            y,
         })
     }
 
@@ -180,5 +183,5 @@ fn key(place: usize, name: &str, histogram: &Histogram) -> Key {
         "" => name.to_string(),
         beyond => format!("{name} ({beyond})"),
     };
-    Key { label, colour, dash: Some(dash) }
+    line_key(label, colour, dash)
 }

@@ -6,11 +6,17 @@ use undetected_onnx::{
     model::{Batch, ModelSpec},
 };
 
-use super::{BITS, BITS_NOTE, averages::alpha_axis, style, unbroken};
-use crate::report::{Axis, Figure, Key, Marker, Marks, Panel, Rule, Strip, Thumbnail, colour};
+use super::{BITS, BITS_NOTE, averages::alpha_axis, line_key, style, threshold_key, unbroken};
+use crate::report::{
+    Axis, Figure, Key, Marker, Marks, Panel, Rule, Sample, Strip, Thumbnail, colour,
+};
 
 /// Images above an example: both ends, the midpoint, and two on either side of it.
 pub const IMAGES: usize = 7;
+
+/// What a detector says of a point: its label, place among colours, and mark.
+const VERDICTS: [(bool, &str, usize, Marker); 2] =
+    [(true, "accepted", 0, Marker::Circle), (false, "rejected", 4, Marker::Square)];
 
 /// One path.
 #[derive(Debug, Clone, Copy)]
@@ -41,9 +47,7 @@ pub fn figure(examples: &[Example<'_>]) -> anyhow::Result<Figure> {
     let said: Vec<String> = examples.iter().map(Example::said).collect();
     Ok(Figure {
         title: "Interpolation between two images".to_string(),
-        note: format!(
-            "x = α x₁ + (1 - α) x₀. {BITS_NOTE} Crosses the threshold upwards: rejected."
-        ),
+        note: format!("x = α x₁ + (1 - α) x₀. {BITS_NOTE}"),
         description: said.join(" "),
         columns: examples.len(),
         strips,
@@ -100,6 +104,13 @@ impl Example<'_> {
             self.name
         );
         let (colour, dash) = style(0);
+        let mut keys = vec![line_key("-log p(x)", &colour, dash)];
+        keys.extend(VERDICTS.map(|(_, label, place, marker)| Key {
+            label: label.to_string(),
+            colour: crate::report::colour(place),
+            sample: Sample::Mark(marker),
+        }));
+        keys.extend(threshold_key(self.threshold));
         let curve = points.iter().map(|point| (point.alpha, point.bits_per_dim));
         Ok(Panel {
             title: String::new(),
@@ -110,14 +121,14 @@ impl Example<'_> {
             bands: Vec::new(),
             rules: self
                 .threshold
-                .map(|bits| Rule::Level(bits, "threshold".to_string()))
+                .map(|bits| Rule::Level(bits, String::new()))
                 .into_iter()
                 .collect(),
-            keys: vec![Key { label: "-log p(x)".to_string(), colour, dash: Some(dash) }],
+            keys,
         })
     }
 
-    /// Marks below the images: dots where the detector accepts, black squares where it does not.
+    /// Marks below the images: dots where the detector accepts, squares where it does not.
     fn verdicts(&self) -> Vec<Marks> {
         let points = self.points();
         let nearest = |alpha: f64| {
@@ -126,13 +137,13 @@ impl Example<'_> {
         };
         let shown: Vec<&Point> =
             (0..IMAGES).filter_map(|i| nearest(i as f64 / (IMAGES - 1) as f64)).collect();
-        [(true, colour(0), Marker::Circle), (false, colour(4), Marker::Square)]
+        VERDICTS
             .into_iter()
-            .map(|(accepted, colour, marker)| {
+            .map(|(accepted, _, place, marker)| {
                 let of = shown.iter().filter(|point| point.accepted == accepted);
                 let points =
                     of.filter_map(|point| Some((point.alpha, point.bits_per_dim?))).collect();
-                Marks { points, colour, marker }
+                Marks { points, colour: colour(place), marker }
             })
             .collect()
     }
@@ -153,8 +164,7 @@ impl Example<'_> {
             let points = self.points();
             let curve = points.iter().map(|point| (point.alpha, point.posterior.map(|p| p[end])));
             panel.curves.extend(unbroken(curve, &colour, dash));
-            let label = format!("p({}|x)", self.class(end));
-            panel.keys.push(Key { label, colour, dash: Some(dash) });
+            panel.keys.push(line_key(format!("p({}|x)", self.class(end)), colour, dash));
         }
         panel
     }

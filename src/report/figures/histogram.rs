@@ -52,12 +52,17 @@ impl Histogram {
         self.counts.iter().map(move |count| *count as f64 / total)
     }
 
-    /// The staircase over the bins, down to 0 at both ends.
+    /// The staircase from the first bin that holds a value to the last, down to 0 at both ends.
     pub fn outline(&self) -> Vec<(f64, f64)> {
-        let ends = self.edges.windows(2);
-        let steps = ends.zip(self.shares()).flat_map(|(ends, y)| [(ends[0], y), (ends[1], y)]);
-        let (first, last) = (self.edges[0], self.edges[self.edges.len() - 1]);
-        std::iter::once((first, 0.0)).chain(steps).chain([(last, 0.0)]).collect()
+        let holds = |count: &u64| *count > 0;
+        let first = self.counts.iter().position(holds);
+        let Some((first, last)) = first.zip(self.counts.iter().rposition(holds)) else {
+            return Vec::new();
+        };
+        let steps = self.edges.windows(2).zip(self.shares()).take(last + 1).skip(first);
+        let stairs = steps.flat_map(|(ends, y)| [(ends[0], y), (ends[1], y)]);
+        let (low, high) = (self.edges[first], self.edges[last + 1]);
+        std::iter::once((low, 0.0)).chain(stairs).chain([(high, 0.0)]).collect()
     }
 
     /// The area under the outline.
@@ -102,10 +107,11 @@ mod tests {
 
     #[test]
     fn outlines_are_staircases_of_shares() {
-        let histogram = Histogram::of([0.1, 1.2, 1.4, 9.0].into_iter(), 0.0, 2.0, 2);
+        let histogram = Histogram::of([0.1, 1.2, 1.4, 9.0].into_iter(), -2.0, 4.0, 6);
         let stairs = [(0.0, 0.0), (0.0, 0.25), (1.0, 0.25), (1.0, 0.5), (2.0, 0.5), (2.0, 0.0)];
         assert_eq!(histogram.outline(), stairs);
         assert_eq!(histogram.area()[3], (1.0, 0.0, 0.5));
         assert_eq!(histogram.peak(), 0.5);
+        assert!(Histogram::of([9.0].into_iter(), 0.0, 1.0, 2).outline().is_empty());
     }
 }

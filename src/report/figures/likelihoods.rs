@@ -3,7 +3,7 @@
 use anyhow::{Context, ensure};
 use undetected_onnx::{model::ModelSpec, statistics};
 
-use super::{BITS, BITS_NOTE, count, histogram::Histogram, style};
+use super::{BITS, BITS_NOTE, count, histogram::Histogram, line_key, style, threshold_key};
 use crate::report::{Axis, Band, Curve, Figure, Key, Panel, Rule};
 
 const BINS: usize = 80;
@@ -12,9 +12,6 @@ const MIDDLE: (f64, f64) = (0.005, 0.995);
 /// The axis reaches so many widths of the first group beyond it, and no further: what lies far off,
 /// as uniform noise does, would press all others into one bin. It is named in the legend instead.
 const REACH: f64 = 4.0;
-/// Room for the label of the threshold above the highest bin.
-const HEADROOM: f64 = 1.15;
-
 /// log p(x) of one data set.
 #[derive(Debug, Clone, Copy)]
 pub struct Group<'a> {
@@ -46,7 +43,7 @@ pub fn figure(subjects: &[Likelihoods<'_>]) -> anyhow::Result<Figure> {
     let panels = subjects.iter().map(Likelihoods::panel).collect::<anyhow::Result<Vec<_>>>()?;
     let said: Vec<String> = subjects.iter().map(Likelihoods::said).collect();
     Ok(Figure {
-        title: "Likelihood of in- and out-of-distribution images".to_string(),
+        title: "Likelihood in and out of distribution".to_string(),
         note: format!("{BITS_NOTE} The first data set of each legend is in-distribution."),
         description: said.join(" "),
         columns: subjects.len().min(2),
@@ -103,15 +100,16 @@ impl Likelihoods<'_> {
             let (colour, dash) = style(place);
             Curve { points: histogram.outline(), colour, dash }
         };
+        let keys = self.groups.iter().zip(&histograms).enumerate().map(key);
         let shade = Band { ends: histograms[0].area(), colour: style(0).0, opacity: 0.2 };
         Ok(Panel {
             title: self.title.to_string(),
-            y: Axis::around("share of images per bin", [0.0, HEADROOM * peak]),
+            y: Axis::around("share of images per bin", [0.0, peak]),
             curves: histograms.iter().enumerate().map(curve).collect(),
             marks: Vec::new(),
             bands: vec![shade],
             rules: self.rules(),
-            keys: self.groups.iter().zip(&histograms).enumerate().map(key).collect(),
+            keys: keys.chain(threshold_key(self.threshold)).collect(),
             x,
         })
     }
@@ -119,7 +117,7 @@ impl Likelihoods<'_> {
     fn rules(&self) -> Vec<Rule> {
         let rule = |threshold| {
             let bits = self.spec.bits_per_dim(threshold);
-            Rule::At(bits, "threshold".to_string(), super::RULE.to_string())
+            Rule::At(bits, String::new(), super::RULE.to_string())
         };
         self.threshold.map(rule).into_iter().collect()
     }
@@ -143,6 +141,6 @@ fn key((place, (group, histogram)): (usize, (&Group<'_>, &Histogram))) -> Key {
         "" => String::new(),
         beyond => format!("; {beyond}"),
     };
-    let label = format!("{} (n = {}{beyond})", group.name, count(group.log_px.len() as u64));
-    Key { label, colour, dash: Some(dash) }
+    let n = count(group.log_px.len() as u64);
+    line_key(format!("{} (n = {n}{beyond})", group.name), colour, dash)
 }

@@ -13,7 +13,7 @@ mod percent;
 pub mod reliability;
 pub mod roc;
 
-use super::{Curve, Dash, colour};
+use super::{Curve, Dash, Key, Sample, colour};
 
 /// What every axis of likelihoods is labelled with.
 const BITS: &str = "bits/dim (lower = likelier)";
@@ -27,6 +27,16 @@ const DASHES: [Dash; 4] = [Dash::Solid, Dash::Dashed, Dash::Dotted, Dash::DashDo
 /// How the curve at this place of a legend is drawn.
 fn style(place: usize) -> (String, Dash) {
     (colour(place), DASHES[place % DASHES.len()])
+}
+
+/// A legend's entry of a curve.
+fn line_key(label: impl Into<String>, colour: impl Into<String>, dash: Dash) -> Key {
+    Key { label: label.into(), colour: colour.into(), sample: Sample::Line(dash) }
+}
+
+/// The legend's entry of a threshold's line, where there is one.
+fn threshold_key(threshold: Option<f64>) -> Option<Key> {
+    threshold.map(|_| line_key("threshold", RULE, Dash::Dashed))
 }
 
 /// Points as curves that are interrupted where a value is missing; a single point is none.
@@ -45,6 +55,16 @@ fn unbroken(
     pieces.retain(|piece| piece.len() > 1);
     let curve = |points| Curve { points, colour: colour.to_string(), dash };
     pieces.into_iter().map(curve).collect()
+}
+
+/// A number from 0 to 1, never rounded to either end.
+fn rate(value: f64) -> String {
+    match value {
+        0.0 | 1.0 => format!("{value}"),
+        value if value < 0.0005 => "< 0.001".to_string(),
+        value if value > 0.9995 => "> 0.999".to_string(),
+        value => format!("{value:.3}"),
+    }
 }
 
 /// A number of samples, in groups of three digits.
@@ -66,6 +86,12 @@ mod tests {
     #[test]
     fn counts_are_grouped() {
         assert_eq!([0, 999, 1000, 1234567].map(count), ["0", "999", "1,000", "1,234,567"]);
+    }
+
+    #[test]
+    fn only_nothing_and_all_are_round_rates() {
+        assert_eq!([0.0, 1.0].map(rate), ["0", "1"]);
+        assert_eq!([1e-9, 1.0 - 1e-9, 0.25].map(rate), ["< 0.001", "> 0.999", "0.250"]);
     }
 
     #[test]

@@ -6,8 +6,8 @@ use undetected_onnx::{
     statistics::CONFIDENCE,
 };
 
-use super::{RULE, count, style};
-use crate::report::{Axis, Band, Curve, Dash, Figure, Key, Marker, Marks, Panel};
+use super::{RULE, count, line_key, style};
+use crate::report::{Axis, Band, Curve, Dash, Figure, Marker, Marks, Panel};
 
 /// Half the width of the ends of an interval, on the axis of confidences.
 const WHISKER: f64 = 0.008;
@@ -46,7 +46,7 @@ pub fn figure(subjects: &[Calibration<'_>]) -> anyhow::Result<Figure> {
 }
 
 fn confidence_axis() -> Axis {
-    Axis::linear("confidence", 0.0, 1.0, 0.2)
+    Axis::linear("confidence p(y|x)", 0.0, 1.0, 0.2)
 }
 
 impl Calibration<'_> {
@@ -92,12 +92,8 @@ impl Calibration<'_> {
             bands: Vec::new(),
             rules: Vec::new(),
             keys: vec![
-                Key { label: "measured".to_string(), colour, dash: Some(Dash::Dashed) },
-                Key {
-                    label: "calibrated".to_string(),
-                    colour: RULE.to_string(),
-                    dash: Some(Dash::Dotted),
-                },
+                line_key("measured", &colour, Dash::Dashed),
+                line_key("calibrated", RULE, Dash::Dotted),
             ],
         })
     }
@@ -119,12 +115,15 @@ impl Calibration<'_> {
         Panel {
             title: String::new(),
             x: confidence_axis(),
-            y: Axis::decades("images", bins.iter().map(log10).chain([0.0]).map(|log| log.max(0.0))),
+            y: Axis::decades(
+                "images in the bin",
+                bins.iter().map(log10).chain([0.0]).map(|log| log.max(0.0)),
+            ),
             curves: vec![Curve { points, colour: colour.clone(), dash }],
             marks: Vec::new(),
             bands: vec![Band { ends, colour: colour.clone(), opacity: 0.2 }],
             rules: Vec::new(),
-            keys: vec![Key { label: "images in the bin".to_string(), colour, dash: Some(dash) }],
+            keys: Vec::new(),
         }
     }
 

@@ -3,11 +3,11 @@
 use anyhow::ensure;
 use undetected_onnx::statistics::{CONFIDENCE, Estimate, Positive, Ranking, RocPoint};
 
-use super::{RULE, count, style};
+use super::{RULE, count, line_key, rate, style};
 use crate::report::{Axis, Curve, Dash, Figure, Key, Panel};
 
-/// Points nearer than this in both rates are left out: a quarter of a unit of the drawing.
-const RESOLUTION: f64 = 0.0005;
+/// Points nearer than this share of both axes are left out: half a unit of the drawing.
+const RESOLUTION: f64 = 1.0 / 800.0;
 
 /// One detector on one pair of data sets.
 #[derive(Debug, Clone, Copy)]
@@ -57,13 +57,13 @@ fn words(positive: Positive) -> (&'static str, &'static str, &'static str) {
     match positive {
         Positive::In => (
             "false-positive rate (others accepted)",
-            "true-positive rate",
-            "Positive: real images, that is accepted ones.",
+            "true-positive rate (real accepted)",
+            "Positive: real images, which a detector should accept.",
         ),
         Positive::Out => (
             "false-positive rate (real images rejected)",
-            "true-positive rate",
-            "Positive: out-of-distribution inputs, that is rejected ones.",
+            "true-positive rate (others rejected)",
+            "Positive: out-of-distribution inputs, which a detector should reject.",
         ),
     }
 }
@@ -74,8 +74,8 @@ fn linear(curves: &[Roc<'_>], x: &str, y: &str) -> Panel {
         colour: RULE.to_string(),
         dash: Dash::Dotted,
     };
-    let drawn = curves.iter().enumerate().map(|(place, curve)| curve.curve(place, Some));
-    panel("", Axis::linear(x, 0.0, 1.0, 0.2), y, drawn.chain([diagonal]).collect())
+    let drawn = curves.iter().enumerate().map(|(place, curve)| curve.curve(place, 1.0, Some));
+    panel(Axis::linear(x, 0.0, 1.0, 0.2), y, drawn.chain([diagonal]).collect())
 }
 
 fn logarithmic(curves: &[Roc<'_>], x: &str, y: &str) -> Panel {
@@ -83,17 +83,20 @@ fn logarithmic(curves: &[Roc<'_>], x: &str, y: &str) -> Panel {
     let least = curves.iter().map(|curve| 1.0 / curve.ranking.counts().1 as f64);
     let axis = Axis::decades(x, [least.fold(1.0, f64::min).log10(), 0.0]);
     let log = |(fpr, tpr): (f64, f64)| (fpr > 0.0).then(|| (fpr.log10(), tpr));
-    let mut drawn: Vec<Curve> =
-        curves.iter().enumerate().map(|(place, curve)| curve.curve(place, log)).collect();
+    let mut drawn: Vec<Curve> = curves
+        .iter()
+        .enumerate()
+        .map(|(place, curve)| curve.curve(place, -axis.low, log))
+        .collect();
     let chance = (0..=100).map(|i| axis.low * f64::from(i) / 100.0);
     let points = chance.map(|log10| (log10, 10f64.powf(log10))).collect();
     drawn.push(Curve { points, colour: RULE.to_string(), dash: Dash::Dotted });
-    panel("", axis, y, drawn)
+    panel(axis, y, drawn)
 }
 
-fn panel(title: &str, x: Axis, y: &str, curves: Vec<Curve>) -> Panel {
+fn panel(x: Axis, y: &str, curves: Vec<Curve>) -> Panel {
     Panel {
-        title: title.to_string(),
+        title: String::new(),
         x,
         y: Axis::linear(y, 0.0, 1.0, 0.2),
         curves,
@@ -105,21 +108,28 @@ fn panel(title: &str, x: Axis, y: &str, curves: Vec<Curve>) -> Panel {
 }
 
 impl Roc<'_> {
-    fn curve(&self, place: usize, at: impl Fn((f64, f64)) -> Option<(f64, f64)>) -> Curve {
+    /// `span` is the length of the axis of false positives.
+    fn curve(
+        &self,
+        place: usize,
+        span: f64,
+        at: impl Fn((f64, f64)) -> Option<(f64, f64)>,
+    ) -> Curve {
         let (colour, dash) = style(place);
-        Curve { points: thinned(&self.ranking.roc(), at), colour, dash }
+        Curve { points: thinned(&self.ranking.roc(), span, at), colour, dash }
     }
 
     /// Name, numbers of both groups, AUROC with interval and FPR at 95 % TPR.
     fn label(&self) -> String {
         let (positives, negatives) = self.ranking.counts();
         let Estimate { value, interval } = self.ranking.auroc_estimate();
-        let interval =
-            interval.map_or(String::new(), |(low, high)| format!(" [{low:.3}, {high:.3}]"));
+        let interval = interval
+            .map_or(String::new(), |(low, high)| format!(" [{}, {}]", rate(low), rate(high)));
         format!(
-            "{}: AUROC {value:.3}{interval}, FPR at 95 % TPR {:.3} (n = {} positive, {} negative)",
+            "{}: AUROC {}{interval}, FPR at 95 % TPR {} (n = {} positive, {} negative)",
             self.name,
-            self.ranking.fpr_at(0.95).estimate(),
+            rate(value),
+            rate(self.ranking.fpr_at(0.95).estimate()),
             count(positives),
             count(negatives)
         )
@@ -127,17 +137,21 @@ impl Roc<'_> {
 
     fn key(&self, place: usize) -> Key {
         let (colour, dash) = style(place);
-        Key { label: self.label(), colour, dash: Some(dash) }
+        line_key(self.label(), colour, dash)
     }
 }
 
 /// The points that can be told apart in the drawing, the first and the last among them.
-fn thinned(roc: &[RocPoint], at: impl Fn((f64, f64)) -> Option<(f64, f64)>) -> Vec<(f64, f64)> {
+fn thinned(
+    roc: &[RocPoint],
+    span: f64,
+    at: impl Fn((f64, f64)) -> Option<(f64, f64)>,
+) -> Vec<(f64, f64)> {
     let mut kept: Vec<(f64, f64)> = Vec::new();
     let mut skipped = None;
     for point in roc.iter().filter_map(|point| at((point.fpr, point.tpr))) {
         let far = |last: &(f64, f64)| {
-            (point.0 - last.0).abs() > RESOLUTION || (point.1 - last.1).abs() > RESOLUTION
+            (point.0 - last.0).abs() > RESOLUTION * span || (point.1 - last.1).abs() > RESOLUTION
         };
         if kept.last().is_none_or(far) {
             // The corner before a long step belongs to the curve.
