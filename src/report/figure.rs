@@ -20,6 +20,8 @@ use super::strip::Strip;
 /// Size of a panel without title and legend, in pixels. Two beside each other printed at a text width
 /// of 17 cm, the smallest letters are 6 points.
 pub(super) const PANEL: (f64, f64) = (490.0, 290.0);
+/// Letters of a panel's title in a line.
+const TITLE_LETTERS: usize = 52;
 /// Height of a panel's title.
 const TITLE_LINE: f64 = 26.0;
 /// Height of a legend's line.
@@ -84,9 +86,9 @@ impl Dash {
     fn pattern(self) -> Option<&'static str> {
         match self {
             Dash::Solid => None,
-            Dash::Dashed => Some("8 4"),
+            Dash::Dashed => Some("5 3"),
             Dash::Dotted => Some("2 3"),
-            Dash::DashDotted => Some("9 3 2 3"),
+            Dash::DashDotted => Some("7 2 1 2"),
         }
     }
 }
@@ -357,6 +359,7 @@ impl Panel {
         let x = &self.x;
         let mut layout = Layout::new((x.low, x.high), (self.y.low, self.y.high))
             .with_title_size(TITLE)
+            .with_title_wrap(TITLE_LETTERS)
             .with_x_label(&x.label)
             .with_y_label(&self.y.label)
             .with_label_size(TEXT)
@@ -510,7 +513,7 @@ mod tests {
             "10⁻³⁹⁹",
             "10²",
             "limit",
-            "stroke-dasharray=\"8 4\"",
+            "stroke-dasharray=\"5 3\"",
             "clip-path",
             "p &lt; q &amp; more",
         ] {

@@ -2,7 +2,7 @@
 
 use kuva::render::render::{Primitive, Scene, TextAnchor};
 
-use super::{picture::Placed, strip::Strip};
+use super::{figure::PANEL, picture::Placed, strip::Strip};
 
 const TITLE: u32 = 18;
 const CAPTION: u32 = 15;
@@ -45,11 +45,17 @@ impl Heading {
         if strips.is_empty() {
             return Vec::new();
         }
-        self.bottom += GAP + LEADING * f64::from(CAPTION);
-        for (column, strip) in strips.iter().enumerate() {
-            let caption = strip.caption.clone();
-            self.lines.push(text_at(Strip::middle(column), self.bottom, caption, CAPTION, None));
+        self.bottom += GAP;
+        let letters = (PANEL.0 / (LETTER * f64::from(CAPTION))) as usize;
+        let captions: Vec<_> = strips.iter().map(|strip| lines(&strip.caption, letters)).collect();
+        let line = LEADING * f64::from(CAPTION);
+        for (column, caption) in captions.iter().enumerate() {
+            for (place, text) in caption.iter().enumerate() {
+                let (x, y) = (Strip::middle(column), self.bottom + (place + 1) as f64 * line);
+                self.lines.push(text_at(x, y, text.clone(), CAPTION, None));
+            }
         }
+        self.bottom += captions.iter().map(Vec::len).max().unwrap_or(0) as f64 * line;
         let top = (self.bottom + GAP).ceil();
         let placed: Vec<Placed> = strips
             .iter()

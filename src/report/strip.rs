@@ -10,7 +10,7 @@ use super::{
 /// Images above a column of panels, each above its place on their axis.
 #[derive(Debug, Clone)]
 pub struct Strip {
-    /// Above the images.
+    /// Above the images, its line breaks kept.
     pub caption: String,
     /// The axis of the panels below.
     pub x: Axis,

@@ -34,7 +34,7 @@ pub fn figure(subjects: &[Averages<'_>]) -> anyhow::Result<Figure> {
         title: "Interpolations between images of different classes".to_string(),
         note: format!(
             "x = α x₁ + (1 - α) x₀ with the classes y₀ and y₁ of real images x₀ and x₁. {BITS_NOTE} \
-             Shaded: middle 90 % of paths; darker: {} interval of the mean.",
+             Above, shaded: middle 90\u{a0}% of paths; darker, and below: {} interval of the mean.",
             confidence()
         ),
         description: said.join(" "),
@@ -47,7 +47,7 @@ pub fn figure(subjects: &[Averages<'_>]) -> anyhow::Result<Figure> {
 
 /// As "99 %".
 fn confidence() -> String {
-    format!("{} %", 100.0 * CONFIDENCE)
+    format!("{}\u{a0}%", 100.0 * CONFIDENCE)
 }
 
 pub(super) fn alpha_axis() -> Axis {
@@ -158,5 +158,98 @@ impl Averages<'_> {
             percent(summary.midpoints_likelier.successes, self.paths()),
             percent(summary.paths_accepted.successes, self.paths())
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::figures::drawn;
+    use undetected_onnx::statistics::Estimate;
+    use undetected_theory::Proportion;
+
+    fn spread(mean: f64) -> Spread {
+        let mean = Estimate { value: mean, interval: Some((mean - 0.05, mean + 0.05)) };
+        Spread { mean, low: mean.value - 0.1, high: mean.value + 0.2, n: 8 }
+    }
+
+    /// Bits/dim fall from 3 to 2, the first class's probability from 0.8 to 0.2, the share accepted
+    /// from 1 to 1/2; none of it at 1/2 where the density is not finite.
+    fn summary(has_values: impl Fn(f64) -> bool) -> Summary {
+        let at = |alpha: f64| {
+            let value = |mean| has_values(alpha).then(|| spread(mean));
+            AtAlpha {
+                alpha,
+                bits_per_dim: value(3.0 - alpha),
+                p_first: value(0.8 - 0.6 * alpha),
+                p_second: value(0.2 + 0.6 * alpha),
+                accepted: Proportion { successes: 8 - (4.0 * alpha) as u64, trials: 8 },
+                not_finite: if has_values(alpha) { 0 } else { 8 },
+            }
+        };
+        Summary {
+            grid: [0.0, 0.25, 0.5, 0.75, 1.0].map(at).to_vec(),
+            midpoint: at(0.5),
+            paths_accepted: Proportion { successes: 2, trials: 8 },
+            ends_accepted: Proportion { successes: 8, trials: 8 },
+            midpoints_likelier: Proportion { successes: 4, trials: 8 },
+            not_comparable: 0,
+            midpoint_minus_ends: None,
+            midpoint_scores: vec![],
+        }
+    }
+
+    #[test]
+    fn means_bands_and_shares_stand_at_their_alpha() {
+        let summary = summary(|_| true);
+        let subject = Averages { name: "digits", summary: &summary, threshold: Some(2.5) };
+        let figure = figure(&[subject, subject]).unwrap();
+        let panels = drawn::panels(&figure);
+        assert_eq!(panels.len(), 4);
+        for (above, below) in [(0, 2), (1, 3)] {
+            let line = |from: f64, to: f64| -> Vec<(f64, f64)> {
+                summary.grid.iter().map(|at| (at.alpha, from + (to - from) * at.alpha)).collect()
+            };
+            let [above, below] = [&panels[above], &panels[below]];
+            drawn::assert_near(&above.points(&colour(0)), &line(3.0, 2.0), (1.0, 2.0));
+            drawn::assert_near(&below.points(&colour(0)), &line(0.8, 0.2), (1.0, 1.0));
+            drawn::assert_near(&below.points(&colour(1)), &line(0.2, 0.8), (1.0, 1.0));
+            drawn::assert_near(&below.points(&colour(4)), &line(1.0, 0.5), (1.0, 1.0));
+            // Around the middle 90 %, and around the interval.
+            for (area, low, high) in [(0, 0.1, 0.2), (1, 0.05, 0.05)] {
+                let ends = &above.areas[area].points;
+                let holds = |x: f64, y: f64| {
+                    ends.iter().any(|p| (p.0 - x).abs() < 1e-3 && (p.1 - y).abs() < 1e-3)
+                };
+                assert!(
+                    holds(0.0, 3.0 - low) && holds(0.0, 3.0 + high) && holds(1.0, 2.0 + high),
+                    "{ends:?}"
+                );
+            }
+            assert!(above.says("digits (n = 8 paths)") && above.says("threshold"));
+        }
+        assert!(figure.description.contains("2.500 at 1/2") && figure.description.contains("50 %"));
+    }
+
+    #[test]
+    fn a_place_without_values_is_a_gap() {
+        let summary = summary(|alpha| alpha != 0.5);
+        let subject = Averages { name: "digits", summary: &summary, threshold: None };
+        let panels = drawn::panels(&figure(&[subject]).unwrap());
+        let curves = panels[0].curves.iter().filter(|curve| curve.colour == colour(0));
+        let ends: Vec<_> = curves
+            .map(|curve| (curve.points[0].0, curve.points[curve.points.len() - 1].0))
+            .collect();
+        assert_eq!(ends.len(), 2, "{ends:?}");
+        assert!(!panels[0].says("threshold"));
+    }
+
+    #[test]
+    fn paths_without_densities_are_refused_by_name() {
+        let summary = summary(|_| false);
+        let error =
+            figure(&[Averages { name: "digits", summary: &summary, threshold: None }]).unwrap_err();
+        assert!(error.to_string().contains("none of the 8 interpolations of 'digits'"), "{error}");
+        assert!(figure(&[]).is_err());
     }
 }

@@ -38,11 +38,10 @@ pub fn figure(subjects: &[Gaps<'_>]) -> anyhow::Result<Figure> {
     Ok(Figure {
         title: "Likelihood of images given the true class and the likeliest wrong class"
             .to_string(),
-        note:
-            "bits/dim of x given y are -log p(x|y)/(D ln 2) of an 8-bit image: lower = likelier. \
-               The best wrong class is \
-               the likeliest other one. A gap above 0: the true class leads."
-                .to_string(),
+        note: "bits/dim of x given y are -log\u{a0}p(x|y)/(D\u{a0}ln\u{a0}2) of an 8-bit image: \
+               lower\u{a0}=\u{a0}likelier. The best wrong class is the likeliest other one. A gap above \
+               0: the true class leads."
+            .to_string(),
         description: said.join(" "),
         columns: 2,
         strips: Vec::new(),
@@ -184,4 +183,89 @@ fn key(place: usize, name: &str, histogram: &Histogram) -> Key {
         beyond => format!("{name} ({beyond})"),
     };
     line_key(label, colour, dash)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::{colour, figures::drawn};
+    use undetected_onnx::{
+        class_gap::GapSample,
+        model::{Dequantisation, ImageShape},
+    };
+
+    /// One dimension, and log p(x|y) is minus the bits/dim times ln 2.
+    fn spec() -> ModelSpec {
+        ModelSpec {
+            name: "a".to_string(),
+            image: ImageShape { channels: 1, height: 1, width: 1 },
+            noise_len: 0,
+            classes: vec!["zero".to_string(), "one".to_string()],
+            ln_prior: vec![0.5f64.ln(); 2],
+            n_dims: 1,
+            pixel_range: (0.0, 1.0),
+            dequantisation: Dequantisation::None,
+        }
+    }
+
+    fn measured(log_probs: &[[f64; 2]]) -> (ClassGap, Vec<f64>) {
+        let spec = spec();
+        let mut gap = ClassGap::new(64);
+        let mut gaps = Vec::new();
+        for (index, log_prob) in log_probs.iter().enumerate() {
+            let sample = GapSample::new(index, 0, &spec, log_prob, 0);
+            gap.push(&sample);
+            gaps.extend(sample.gap());
+        }
+        (gap, gaps)
+    }
+
+    fn draw(log_probs: &[[f64; 2]]) -> anyhow::Result<Figure> {
+        let (gap, gaps) = measured(log_probs);
+        figure(&[Gaps { name: "digits", spec: &spec(), gap: &gap, gaps: &gaps }])
+    }
+
+    /// The areas under both outlines are 1, and their middles are the means of what was measured.
+    #[test]
+    fn both_likelihoods_stand_at_their_bits() {
+        let log_probs: Vec<[f64; 2]> =
+            (0..100).map(|i| [-3.0 + 0.01 * f64::from(i), -5.0 + 0.02 * f64::from(i)]).collect();
+        let figure = draw(&log_probs).unwrap();
+        let panels = drawn::panels(&figure);
+        for (place, class) in [(0, 0), (1, 1)] {
+            let stairs = panels[0].points(&colour(place));
+            let steps = stairs.windows(2).filter(|two| (two[0].1 - two[1].1).abs() < 1e-9);
+            let (share, moment) = steps.fold((0.0, 0.0), |(share, moment), two| {
+                (share + two[0].1, moment + two[0].1 * (two[0].0 + two[1].0) / 2.0)
+            });
+            let mean: f64 =
+                log_probs.iter().map(|log_prob| spec().bits_per_dim(log_prob[class])).sum::<f64>()
+                    / 100.0;
+            assert!((share - 1.0).abs() < 0.02, "{share}");
+            // Bins are of 1/32 nats at least.
+            assert!((moment / share - mean).abs() < 0.1, "{moment} {mean}");
+        }
+        assert!(panels[0].says("digits (n = 100)") && panels[1].says("mean gap"));
+    }
+
+    #[test]
+    fn the_gap_stands_at_its_nats() {
+        let panels = drawn::panels(&draw(&[[-1.0, -5.0], [-1.0, -5.0], [-3.0, -2.0]]).unwrap());
+        let stairs = panels[1].points(&colour(0));
+        let (x, y) = stairs
+            .iter()
+            .copied()
+            .fold((0.0, 0.0), |top, point| if point.1 > top.1 { point } else { top });
+        // Two of three gaps are 4: the first step as high as 2/3 starts within a bin of it.
+        assert!((y - 2.0 / 3.0).abs() < 1e-3 && (x - 4.0).abs() < 0.2, "{x} {y}");
+    }
+
+    #[test]
+    fn data_without_a_gap_are_refused_by_name() {
+        for log_probs in [vec![], vec![[f64::NEG_INFINITY, -1.0]; 3]] {
+            let error = draw(&log_probs).unwrap_err().to_string();
+            assert!(error.contains("'digits' has no image with a finite"), "{error}");
+        }
+        assert!(figure(&[]).is_err());
+    }
 }

@@ -82,7 +82,7 @@ impl Example<'_> {
         let alphas = (0..IMAGES).map(|i| i as f64 / (IMAGES - 1) as f64);
         Ok(Strip {
             caption: format!(
-                "{}: {} (no. {}) to {} (no. {})",
+                "{}\n{} (image {}) to {} (image {})",
                 self.name,
                 self.class(0),
                 self.path.pair.images[0],
@@ -185,5 +185,144 @@ impl Example<'_> {
             bits(&self.path.midpoint),
             bits(last)
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::{PNG_SCALE, figures::drawn};
+    use undetected_onnx::{
+        dataset::{Images, Pixels},
+        detect::LikelihoodThreshold,
+        interpolate::{Pair, Walk, alphas},
+        model::{Dequantisation, ImageShape},
+    };
+
+    const PAIR: Pair = Pair { images: [0, 1], classes: [1, 0] };
+
+    fn spec(channels: usize) -> ModelSpec {
+        ModelSpec {
+            name: "a".to_string(),
+            image: ImageShape { channels, height: 2, width: 2 },
+            noise_len: 0,
+            classes: vec!["zero".to_string(), "one".to_string()],
+            ln_prior: vec![0.5f64.ln(); 2],
+            n_dims: 4 * channels,
+            pixel_range: (0.0, 1.0),
+            dequantisation: Dequantisation::Centre,
+        }
+    }
+
+    /// From a black image to a white one.
+    fn line(spec: &ModelSpec, images: usize) -> Batch {
+        let black_and_white = [vec![0; spec.image.len()], vec![255; spec.image.len()]].concat();
+        let ends = Images {
+            name: "ends".to_string(),
+            path: None,
+            shape: spec.image,
+            pixels: Pixels::Bytes(black_and_white),
+            labels: None,
+        };
+        let detector = LikelihoodThreshold { threshold: 0.0 };
+        let walk =
+            Walk { images: &ends, pairs: &[PAIR], detector: &detector, alphas: images, seed: 0 };
+        walk.line(spec, 0, &alphas(images).unwrap())
+    }
+
+    fn point(alpha: f64, log_px: f64) -> Point {
+        let is_finite = log_px.is_finite();
+        Point {
+            alpha,
+            log_px,
+            bits_per_dim: is_finite.then_some(-log_px),
+            posterior: is_finite.then_some([1.0 - alpha, alpha]),
+            predicted: None,
+            accepted: alpha < 0.5,
+        }
+    }
+
+    fn path(log_px: f64) -> Path {
+        let points = [0.0, 0.25, 0.75, 1.0].map(|alpha| point(alpha, log_px - alpha)).to_vec();
+        Path { index: 0, pair: PAIR, points, midpoint: point(0.5, log_px - 0.5) }
+    }
+
+    fn draw(spec: &ModelSpec, path: &Path, images: &Batch) -> anyhow::Result<Figure> {
+        figure(&[Example { name: "digits", spec, path, images, threshold: Some(2.0) }])
+    }
+
+    #[test]
+    fn curves_stand_at_their_alpha_with_the_midpoint_among_them() {
+        let (spec, path) = (spec(1), path(-1.0));
+        let panels = drawn::panels(&draw(&spec, &path, &line(&spec, IMAGES)).unwrap());
+        let alphas = [0.0, 0.25, 0.5, 0.75, 1.0];
+        drawn::assert_near(
+            &panels[0].points(&colour(0)),
+            &alphas.map(|a| (a, 1.0 + a)),
+            (1.0, 1.0),
+        );
+        drawn::assert_near(
+            &panels[1].points(&colour(0)),
+            &alphas.map(|a| (a, 1.0 - a)),
+            (1.0, 1.0),
+        );
+        drawn::assert_near(&panels[1].points(&colour(1)), &alphas.map(|a| (a, a)), (1.0, 1.0));
+        // y_0 is class 1, and the first image's.
+        assert!(panels[1].says("p(one|x)") && panels[0].says("rejected"));
+    }
+
+    /// Each image stands over its alpha, in the SVG and, in its own grey, in the PNG.
+    #[test]
+    fn images_stand_over_their_alpha() {
+        let spec = spec(1);
+        let figure = draw(&spec, &path(-1.0), &line(&spec, IMAGES)).unwrap();
+        let ticks = &drawn::panels(&figure)[0].x_ticks;
+        let ((left, _), (right, _)) = (ticks[0], ticks[ticks.len() - 1]);
+        let mut reader =
+            png::Decoder::new(std::io::Cursor::new(figure.png().unwrap())).read_info().unwrap();
+        let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
+        let width = reader.next_frame(&mut pixels).unwrap().width as usize;
+        let svg = figure.svg().unwrap();
+        let images: Vec<&str> = svg.split("<image ").skip(1).collect();
+        assert_eq!(images.len(), IMAGES);
+        for (place, tag) in images.iter().enumerate() {
+            let number = |name: &str| -> f64 {
+                let (_, rest) = tag.split_once(&format!("{name}=\"")).unwrap();
+                rest.split('"').next().unwrap().parse().unwrap()
+            };
+            let (x, y) =
+                (number("x") + number("width") / 2.0, number("y") + number("height") / 2.0);
+            let alpha = place as f64 / (IMAGES - 1) as f64;
+            assert!((x - (left + alpha * (right - left))).abs() <= 1.0, "{x} for {alpha}");
+            let start =
+                4 * (PNG_SCALE as usize * y as usize * width + PNG_SCALE as usize * x as usize);
+            let grey = f64::from(pixels[start]);
+            assert!((grey - 255.0 * alpha).abs() < 2.0, "{grey} for {alpha}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_shown_is_refused_by_name() {
+        let (one, two) = (spec(1), spec(2));
+        for (spec, path, images, part) in [
+            (
+                &one,
+                path(-1.0),
+                line(&one, 3),
+                "path 0 of 'digits' comes with 3 images; 7 are shown",
+            ),
+            (&two, path(-1.0), line(&two, IMAGES), "1 channel (grey) or 3 (RGB)"),
+            (&one, path(f64::NAN), line(&one, IMAGES), "path 0 of 'digits' has no finite log p(x)"),
+        ] {
+            let error = format!("{:#}", draw(spec, &path, &images).unwrap_err());
+            assert!(error.contains(part), "{error}");
+        }
+        assert!(figure(&[]).is_err());
+    }
+
+    #[test]
+    fn colour_images_are_shown_in_colour() {
+        let spec = spec(3);
+        drawn::panels(&draw(&spec, &path(-1.0), &line(&spec, IMAGES)).unwrap());
     }
 }

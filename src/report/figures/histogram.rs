@@ -52,7 +52,8 @@ impl Histogram {
         self.counts.iter().map(move |count| *count as f64 / total)
     }
 
-    /// The staircase from the first bin that holds a value to the last, down to 0 at both ends.
+    /// The staircase from the first bin that holds a value to the last, down to 0 at either end
+    /// beyond which there is none.
     pub fn outline(&self) -> Vec<(f64, f64)> {
         let holds = |count: &u64| *count > 0;
         let first = self.counts.iter().position(holds);
@@ -61,8 +62,12 @@ impl Histogram {
         };
         let steps = self.edges.windows(2).zip(self.shares()).take(last + 1).skip(first);
         let stairs = steps.flat_map(|(ends, y)| [(ends[0], y), (ends[1], y)]);
-        let (low, high) = (self.edges[first], self.edges[last + 1]);
-        std::iter::once((low, 0.0)).chain(stairs).chain([(high, 0.0)]).collect()
+        // What goes on beyond the bins does not end at them.
+        let starts = first > 0 || self.below == 0;
+        let stops = last + 1 < self.counts.len() || self.above == 0;
+        let start = starts.then(|| (self.edges[first], 0.0));
+        let stop = stops.then(|| (self.edges[last + 1], 0.0));
+        start.into_iter().chain(stairs).chain(stop).collect()
     }
 
     /// The area under the outline.
@@ -112,6 +117,8 @@ mod tests {
         assert_eq!(histogram.outline(), stairs);
         assert_eq!(histogram.area()[3], (1.0, 0.0, 0.5));
         assert_eq!(histogram.peak(), 0.5);
+        let open = Histogram::of([-1.0, 0.5, 1.5, 9.0].into_iter(), 0.0, 2.0, 2);
+        assert_eq!(open.outline(), [(0.0, 0.25), (1.0, 0.25), (1.0, 0.25), (2.0, 0.25)]);
         assert!(Histogram::of([9.0].into_iter(), 0.0, 1.0, 2).outline().is_empty());
     }
 }

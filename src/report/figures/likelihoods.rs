@@ -144,3 +144,77 @@ fn key((place, (group, histogram)): (usize, (&Group<'_>, &Histogram))) -> Key {
     let n = count(group.log_px.len() as u64);
     line_key(format!("{} (n = {n}{beyond})", group.name), colour, dash)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::{colour, figures::drawn};
+    use undetected_onnx::model::{Dequantisation, ImageShape};
+
+    /// One dimension, pixels of length 1: bits/dim are 8 - log p / ln 2.
+    fn spec() -> ModelSpec {
+        ModelSpec {
+            name: "a".to_string(),
+            image: ImageShape { channels: 1, height: 1, width: 1 },
+            noise_len: 0,
+            classes: vec!["zero".to_string(), "one".to_string()],
+            ln_prior: vec![0.5f64.ln(); 2],
+            n_dims: 1,
+            pixel_range: (0.0, 1.0),
+            dequantisation: Dequantisation::Uniform,
+        }
+    }
+
+    fn nats(bits: &[f64]) -> Vec<f64> {
+        bits.iter().map(|bits| spec().nats(*bits)).collect()
+    }
+
+    fn draw(groups: &[(&str, &[f64])], threshold: Option<f64>) -> anyhow::Result<Figure> {
+        let spec = spec();
+        let groups = groups.iter().map(|(name, log_px)| Group { name, log_px }).collect();
+        figure(&[Likelihoods { title: "m", spec: &spec, groups, threshold }])
+    }
+
+    #[test]
+    fn bins_stand_at_their_bits_and_what_is_far_is_named() {
+        // Of 0 to 2 bits/dim, in 80 bins: 0.5125 lies in the bin that starts at 0.5.
+        let real = nats(&[0.01, 0.5125, 0.5125, 1.99]);
+        let far = nats(&[900.0, f64::INFINITY]);
+        let threshold = spec().nats(1.5);
+        let figure = draw(&[("real", &real), ("far", &far)], Some(threshold)).unwrap();
+        let panels = drawn::panels(&figure);
+        let curve = panels[0].points(&colour(0));
+        assert!(
+            curve.iter().any(|(x, y)| (x - 0.5).abs() < 1e-3 && (y - 0.5).abs() < 1e-3),
+            "{curve:?}"
+        );
+        let first = [(0.0, 0.0), (0.0, 0.25), (0.025, 0.25)];
+        drawn::assert_near(&curve[..3], &first, (2.0, 0.5));
+        assert!(panels[0].says("real (n = 4)"));
+        assert!(panels[0].says("far (n = 2; 50 % further right, 50 % not finite)"));
+        assert!(panels[0].says("threshold") && panels[0].says("lower = likelier"));
+        assert!(figure.description.contains("real 0.512"), "{}", figure.description);
+    }
+
+    #[test]
+    fn data_without_likelihoods_are_refused_by_name() {
+        let real = nats(&[1.0, 2.0]);
+        for (groups, part) in [
+            (vec![], "'m' has no data set"),
+            (vec![("empty", &[][..])], "'empty' has no finite log p(x) among 0 images"),
+            (
+                vec![("real", &real[..]), ("lost", &[f64::NEG_INFINITY; 3][..])],
+                "'lost' has no finite",
+            ),
+        ] {
+            let error = format!("{:#}", draw(&groups, None).unwrap_err());
+            assert!(error.contains(part), "{error}");
+        }
+        assert!(figure(&[]).is_err());
+    }
+
+    #[test]
+    fn equal_likelihoods_have_an_axis() {
+        drawn::panels(&draw(&[("one", &nats(&[1.25]))], None).unwrap());
+    }
+}

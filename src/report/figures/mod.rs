@@ -6,6 +6,8 @@
 
 pub mod averages;
 pub mod class_gap;
+#[cfg(test)]
+mod drawn;
 pub mod examples;
 mod histogram;
 pub mod likelihoods;
@@ -17,8 +19,8 @@ use super::{Curve, Dash, Key, Sample, colour};
 
 /// What every axis of likelihoods is labelled with.
 const BITS: &str = "bits/dim (lower = likelier)";
-/// Said in notes, once a figure.
-const BITS_NOTE: &str = "bits/dim of x are -log p(x)/(D ln 2) of an 8-bit image: lower = likelier.";
+/// Said in notes, once a figure; its spaces within formulas are not broken.
+const BITS_NOTE: &str = "bits/dim of x are -log\u{a0}p(x)/(D\u{a0}ln\u{a0}2) of an 8-bit image: lower\u{a0}=\u{a0}likelier.";
 /// Colour of what is no data: thresholds, diagonals.
 const RULE: &str = "#444444";
 /// One for each place in a legend, so that no two look alike without colour.

@@ -144,8 +144,75 @@ impl Calibration<'_> {
 /// Where a bin without images is drawn on the logarithmic axis: below its lower end, 1.
 const BELOW: f64 = -1.0;
 
-/// A bar with ends.
+/// A bar with ends, which do not leave the axis of confidences.
 fn whisker(x: f64, (low, high): (f64, f64)) -> [Vec<(f64, f64)>; 3] {
-    let end = |y| vec![(x - WHISKER, y), (x + WHISKER, y)];
+    let end = |y| vec![((x - WHISKER).max(0.0), y), ((x + WHISKER).min(1.0), y)];
     [vec![(x, low), (x, high)], end(low), end(high)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::{colour, figures::drawn};
+    use undetected_onnx::likelihood::Score;
+
+    fn reliability(images: &[(f64, bool)]) -> Reliability {
+        let mut reliability = Reliability::new(4);
+        for (confidence, correct) in images {
+            reliability.add(&Score {
+                index: 0,
+                label: Some(usize::from(!correct)),
+                predicted: confidence.is_finite().then_some(0),
+                confidence: confidence.is_finite().then_some(*confidence),
+                log_px: -1.0,
+                log_px_given_label: None,
+                log_px_given_predicted: None,
+                ln_label_given_x: None,
+                complexity: None,
+            });
+        }
+        reliability
+    }
+
+    #[test]
+    fn shares_and_counts_stand_at_their_confidence() {
+        let reliability = reliability(&[(0.6, true), (0.7, false), (0.9, true), (1.0, true)]);
+        let panels = drawn::panels(
+            &figure(&[Calibration { name: "a", reliability: &reliability }]).unwrap(),
+        );
+        let measured =
+            panels[0].curves.iter().find(|curve| curve.dash.is_some() && curve.colour == colour(0));
+        drawn::assert_near(&measured.unwrap().points, &[(0.65, 0.5), (0.95, 1.0)], (1.0, 1.0));
+        // The interval of one in two ends where the library says.
+        let interval = reliability.bins()[2].accuracy().unwrap().interval(CONFIDENCE);
+        let bar = panels[0]
+            .curves
+            .iter()
+            .find(|curve| curve.points.iter().all(|(x, _)| (x - 0.65).abs() < 1e-3));
+        drawn::assert_near(
+            &bar.unwrap().points,
+            &[(0.65, interval.low), (0.65, interval.high)],
+            (1.0, 1.0),
+        );
+        let counts = panels[1].points(&colour(0));
+        for end in [(0.5, 2f64.log10()), (1.0, 2f64.log10())] {
+            assert!(
+                counts.iter().any(|(x, y)| (x - end.0).abs() < 1e-3 && (y - end.1).abs() < 1e-3),
+                "{counts:?}"
+            );
+        }
+        assert!(panels[0].says("n = 4, ECE") && panels[1].says("images in the bin"));
+    }
+
+    #[test]
+    fn data_without_predictions_are_refused_by_name() {
+        let lost = reliability(&[(f64::NAN, false)]);
+        let error =
+            figure(&[Calibration { name: "a", reliability: &lost }]).unwrap_err().to_string();
+        assert!(
+            error.contains("'a' has no classified image (1 have no finite density)"),
+            "{error}"
+        );
+        assert!(figure(&[]).is_err());
+    }
 }

@@ -29,7 +29,10 @@ pub fn figure(curves: &[Roc<'_>]) -> anyhow::Result<Figure> {
     let (x, y, note) = words(positive);
     Ok(Figure {
         title: "ROC curves".to_string(),
-        note: format!("{note} Intervals: {} %.", 100.0 * CONFIDENCE),
+        note: format!(
+            "TPR, FPR: true-, false-positive rate. {note} Intervals: {}\u{a0}%. Dotted: chance.",
+            100.0 * CONFIDENCE
+        ),
         description: said.join("; "),
         columns: 2,
         strips: Vec::new(),
@@ -56,13 +59,13 @@ fn common_positive(curves: &[Roc<'_>]) -> anyhow::Result<Positive> {
 fn words(positive: Positive) -> (&'static str, &'static str, &'static str) {
     match positive {
         Positive::In => (
-            "false-positive rate (others accepted)",
-            "true-positive rate (real accepted)",
+            "FPR (others accepted)",
+            "TPR (real images accepted)",
             "Positive: real images, which a detector should accept.",
         ),
         Positive::Out => (
-            "false-positive rate (real images rejected)",
-            "true-positive rate (others rejected)",
+            "FPR (real images rejected)",
+            "TPR (others rejected)",
             "Positive: out-of-distribution inputs, which a detector should reject.",
         ),
     }
@@ -163,4 +166,54 @@ fn thinned(
     }
     kept.extend(skipped);
     kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::{colour, figures::drawn};
+
+    fn ranking(positive: Positive) -> Ranking {
+        Ranking::new(&[4.0, 3.0, 2.0, 1.0], &[2.5, 0.5], positive).unwrap()
+    }
+
+    #[test]
+    fn curves_pass_through_every_threshold() {
+        let ranking = ranking(Positive::In);
+        let figure = figure(&[Roc { name: "a", ranking: &ranking }]).unwrap();
+        let panels = drawn::panels(&figure);
+        let expected: Vec<(f64, f64)> =
+            ranking.roc().iter().map(|point| (point.fpr, point.tpr)).collect();
+        drawn::assert_near(&panels[0].points(&colour(0)), &expected, (1.0, 1.0));
+        // On the logarithmic axis a rate of 0 has no place.
+        let log: Vec<(f64, f64)> =
+            expected.iter().filter(|point| point.0 > 0.0).map(|(x, y)| (x.log10(), *y)).collect();
+        drawn::assert_near(&panels[1].points(&colour(0)), &log, (1.0, 1.0));
+        assert!(panels[0].says("real images accepted"));
+        // 4 > 2.5, 3 > 2.5, and all four > 0.5: six of eight pairs.
+        assert!(figure.description.contains("AUROC 0.750"), "{}", figure.description);
+    }
+
+    /// Thinning keeps the area: a second method is the area over all points.
+    #[test]
+    fn thinned_curves_keep_their_area() {
+        let scores = |shift: f64| -> Vec<f64> {
+            (0..5000).map(|i| f64::from(i * 7919 % 5003) + shift).collect()
+        };
+        let ranking = Ranking::new(&scores(900.0), &scores(0.5), Positive::Out).unwrap();
+        let points = thinned(&ranking.roc(), 1.0, Some);
+        assert!(points.len() < 1700, "{} points", points.len());
+        let area: f64 =
+            points.windows(2).map(|two| (two[1].0 - two[0].0) * (two[0].1 + two[1].1) / 2.0).sum();
+        assert!((area - ranking.auroc()).abs() < 1e-3, "{area} {}", ranking.auroc());
+    }
+
+    #[test]
+    fn positive_classes_are_not_mixed() {
+        let (inside, outside) = (ranking(Positive::In), ranking(Positive::Out));
+        let curves = [Roc { name: "a", ranking: &inside }, Roc { name: "b", ranking: &outside }];
+        let error = figure(&curves).unwrap_err().to_string();
+        assert!(error.contains("'b' counts other inputs as positive than 'a'"), "{error}");
+        assert!(figure(&[]).is_err());
+    }
 }
