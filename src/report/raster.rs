@@ -136,7 +136,7 @@ fn dashes_of(element: &Primitive) -> Vec<Primitive> {
 
 /// The points of a path of straight lines, `M x y L x y L x y`.
 fn points_of(path: &str) -> Vec<(f64, f64)> {
-    let numbers = path.split(|c: char| c.is_ascii_alphabetic() || c == ' ' || c == ',');
+    let numbers = path.split(['M', 'L', ' ', ',']);
     let numbers: Vec<f64> = numbers.filter_map(|part| part.parse().ok()).collect();
     numbers.chunks_exact(2).map(|pair| (pair[0], pair[1])).collect()
 }

@@ -6,7 +6,10 @@ use undetected_onnx::{
     statistics::CONFIDENCE,
 };
 
-use super::{BITS, BITS_NOTE, count, line_key, percent::percent, style, threshold_key, unbroken};
+use super::{
+    BITS, BITS_NOTE, count, line_key, percent::percent, pieces, said, style, threshold_key,
+    unbroken,
+};
 use crate::report::{Axis, Band, Dash, Figure, Key, Panel, Rule, Sample, colour};
 
 /// All paths of one model on one data set.
@@ -89,7 +92,7 @@ impl Averages<'_> {
             y: Axis::around(BITS, ends.chain(self.threshold)),
             curves: unbroken(self.means(pick), &colour, dash),
             marks: Vec::new(),
-            bands: vec![self.spread(pick, &colour), self.interval(pick, &colour)],
+            bands: [self.spread(pick, &colour), self.interval(pick, &colour)].concat(),
             rules: self
                 .threshold
                 .map(|bits| Rule::Level(bits, String::new()))
@@ -114,7 +117,7 @@ impl Averages<'_> {
         };
         for (place, (pick, label)) in picks.into_iter().enumerate() {
             let (colour, dash) = style(place);
-            panel.bands.push(self.interval(pick, &colour));
+            panel.bands.extend(self.interval(pick, &colour));
             panel.curves.extend(unbroken(self.means(pick), &colour, dash));
             panel.keys.push(line_key(label, colour, dash));
         }
@@ -129,26 +132,36 @@ impl Averages<'_> {
         self.summary.grid.iter().map(move |at| (at.alpha, pick(at).map(|spread| spread.mean.value)))
     }
 
-    fn spread(&self, pick: Pick, colour: &str) -> Band {
-        let ends = |at: &AtAlpha| pick(at).map(|spread| (at.alpha, spread.low, spread.high));
-        let ends = self.summary.grid.iter().filter_map(ends).collect();
-        Band { ends, colour: colour.to_string(), opacity: 0.3 }
+    /// The middle 90 % of paths.
+    fn spread(&self, pick: Pick, colour: &str) -> Vec<Band> {
+        self.bands(colour, 0.3, |at| pick(at).map(|spread| (at.alpha, spread.low, spread.high)))
     }
 
-    fn interval(&self, pick: Pick, colour: &str) -> Band {
-        let ends = |at: &AtAlpha| {
+    /// The interval of the mean.
+    fn interval(&self, pick: Pick, colour: &str) -> Vec<Band> {
+        self.bands(colour, 0.35, |at| {
             let (low, high) = pick(at)?.mean.interval?;
             Some((at.alpha, low, high))
-        };
-        let ends = self.summary.grid.iter().filter_map(ends).collect();
-        Band { ends, colour: colour.to_string(), opacity: 0.35 }
+        })
+    }
+
+    /// An area for each run of alphas with values.
+    fn bands(
+        &self,
+        colour: &str,
+        opacity: f64,
+        ends: impl Fn(&AtAlpha) -> Option<(f64, f64, f64)>,
+    ) -> Vec<Band> {
+        let runs = pieces(self.summary.grid.iter().map(ends));
+        let band = |ends| Band { ends, colour: colour.to_string(), opacity };
+        runs.into_iter().map(band).collect()
     }
 
     fn said(&self) -> String {
-        let bits = |at: &AtAlpha| at.bits_per_dim.map_or(f64::NAN, |spread| spread.mean.value);
+        let bits = |at: &AtAlpha| said(at.bits_per_dim.map(|spread| spread.mean.value));
         let (grid, summary) = (&self.summary.grid, self.summary);
         format!(
-            "{}, {} paths: mean bits/dim {:.3} at α = 0, {:.3} at 1/2, {:.3} at 1; midpoint likelier \
+            "{}, {} paths: mean bits/dim {} at α = 0, {} at 1/2, {} at 1; midpoint likelier \
              than both ends in {}; whole path accepted in {}.",
             self.name,
             count(self.paths()),
@@ -240,7 +253,9 @@ mod tests {
         let ends: Vec<_> = curves
             .map(|curve| (curve.points[0].0, curve.points[curve.points.len() - 1].0))
             .collect();
-        assert_eq!(ends.len(), 2, "{ends:?}");
+        assert_eq!(ends, [(0.0, 0.25), (0.75, 1.0)].map(|(low, high): (f64, f64)| (low, high)));
+        // Neither is it shaded: two areas of two kinds.
+        assert_eq!(panels[0].areas.len(), 4);
         assert!(!panels[0].says("threshold"));
     }
 

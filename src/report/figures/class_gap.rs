@@ -3,7 +3,7 @@
 use anyhow::{Context, ensure};
 use undetected_onnx::{class_gap::ClassGap, model::ModelSpec, moments::Moments};
 
-use super::{BITS, RULE, count, histogram::Histogram, line_key, percent::percent, style};
+use super::{BITS, RULE, count, histogram::Histogram, line_key, percent::percent, said, style};
 use crate::output::significant;
 use crate::report::{Axis, Band, Curve, Dash, Figure, Key, Panel, Rule};
 
@@ -141,10 +141,9 @@ impl Gaps<'_> {
     }
 
     fn said(&self) -> String {
-        let bits =
-            |moments: &Moments| moments.mean().map_or(f64::NAN, |p| self.spec.bits_per_dim(p));
+        let bits = |moments: &Moments| said(moments.mean().map(|p| self.spec.bits_per_dim(p)));
         format!(
-            "{}, {} images: mean {:.4} bits/dim given the true class, {:.4} given the best wrong \
+            "{}, {} images: mean {} bits/dim given the true class, {} given the best wrong \
              one; the true class leads in {}.",
             self.name,
             count(self.gap.n),
@@ -234,7 +233,7 @@ mod tests {
         let panels = drawn::panels(&figure);
         for (place, class) in [(0, 0), (1, 1)] {
             let stairs = panels[0].points(&colour(place));
-            let steps = stairs.windows(2).filter(|two| (two[0].1 - two[1].1).abs() < 1e-9);
+            let steps = stairs.windows(2).filter(|two| two[1].0 - two[0].0 > 1e-9);
             let (share, moment) = steps.fold((0.0, 0.0), |(share, moment), two| {
                 (share + two[0].1, moment + two[0].1 * (two[0].0 + two[1].0) / 2.0)
             });

@@ -6,7 +6,9 @@ use undetected_onnx::{
     model::{Batch, ModelSpec},
 };
 
-use super::{BITS, BITS_NOTE, averages::alpha_axis, line_key, style, threshold_key, unbroken};
+use super::{
+    BITS, BITS_NOTE, averages::alpha_axis, line_key, said, style, threshold_key, unbroken,
+};
 use crate::report::{
     Axis, Figure, Key, Marker, Marks, Panel, Rule, Sample, Strip, Thumbnail, colour,
 };
@@ -171,8 +173,7 @@ impl Example<'_> {
 
     fn said(&self) -> String {
         let [first, last] = self.path.ends();
-        let bits =
-            |point: &Point| point.bits_per_dim.map_or("none".to_string(), |b| format!("{b:.3}"));
+        let bits = |point: &Point| said(point.bits_per_dim);
         format!(
             "{}, image {} of class {} to image {} of class {}: bits/dim {} at α = 0, {} at 1/2, {} \
              at 1.",

@@ -3,7 +3,7 @@
 use anyhow::{Context, ensure};
 use undetected_onnx::{model::ModelSpec, statistics};
 
-use super::{BITS, BITS_NOTE, count, histogram::Histogram, line_key, style, threshold_key};
+use super::{BITS, BITS_NOTE, count, histogram::Histogram, line_key, said, style, threshold_key};
 use crate::report::{Axis, Band, Curve, Figure, Key, Panel, Rule};
 
 const BINS: usize = 80;
@@ -58,10 +58,16 @@ impl Likelihoods<'_> {
         group.log_px.iter().map(|log_p| self.spec.bits_per_dim(*log_p))
     }
 
-    /// Lower and upper end of the middle of a data set.
-    fn middle(&self, group: &Group<'_>) -> anyhow::Result<(f64, f64)> {
+    /// The finite ones.
+    fn sorted(&self, group: &Group<'_>) -> Vec<f64> {
         let mut bits: Vec<f64> = self.bits(group).filter(|bits| bits.is_finite()).collect();
         bits.sort_by(f64::total_cmp);
+        bits
+    }
+
+    /// Lower and upper end of the middle of a data set.
+    fn middle(&self, group: &Group<'_>) -> anyhow::Result<(f64, f64)> {
+        let bits = self.sorted(group);
         let at = |p| statistics::quantile(&bits, p).map(|quantile| quantile.value);
         at(MIDDLE.0).zip(at(MIDDLE.1)).with_context(|| {
             format!(
@@ -125,10 +131,8 @@ impl Likelihoods<'_> {
     /// The medians, in words.
     fn said(&self) -> String {
         let median = |group: &Group<'_>| {
-            let mut bits: Vec<f64> = self.bits(group).filter(|bits| bits.is_finite()).collect();
-            bits.sort_by(f64::total_cmp);
-            let median = statistics::quantile(&bits, 0.5).map_or(f64::NAN, |median| median.value);
-            format!("{} {median:.3}", group.name)
+            let median = statistics::quantile(&self.sorted(group), 0.5);
+            format!("{} {}", group.name, said(median.map(|median| median.value)))
         };
         let medians: Vec<String> = self.groups.iter().map(median).collect();
         format!("{}: median bits/dim of {}.", self.title, medians.join(", "))

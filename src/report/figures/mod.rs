@@ -47,16 +47,27 @@ fn unbroken(
     colour: &str,
     dash: Dash,
 ) -> Vec<Curve> {
+    let pieces = pieces(points.into_iter().map(|(x, y)| y.map(|y| (x, y))));
+    let curve = |points| Curve { points, colour: colour.to_string(), dash };
+    pieces.into_iter().map(curve).collect()
+}
+
+/// Runs of two values or more between those that are missing.
+fn pieces<T>(values: impl Iterator<Item = Option<T>>) -> Vec<Vec<T>> {
     let mut pieces = vec![Vec::new()];
-    for (x, y) in points {
-        match y {
-            Some(y) => pieces.last_mut().expect("never empty").push((x, y)),
+    for value in values {
+        match value {
+            Some(value) => pieces.last_mut().expect("never empty").push(value),
             None => pieces.push(Vec::new()),
         }
     }
     pieces.retain(|piece| piece.len() > 1);
-    let curve = |points| Curve { points, colour: colour.to_string(), dash };
-    pieces.into_iter().map(curve).collect()
+    pieces
+}
+
+/// A mean or median in words.
+fn said(value: Option<f64>) -> String {
+    value.map_or("none".to_string(), |value| format!("{value:.3}"))
 }
 
 /// A number from 0 to 1, never rounded to either end.

@@ -6,7 +6,7 @@ use undetected_onnx::{
     statistics::CONFIDENCE,
 };
 
-use super::{RULE, count, line_key, style};
+use super::{RULE, count, line_key, said, style};
 use crate::report::{Axis, Band, Curve, Dash, Figure, Marker, Marks, Panel};
 
 /// Half the width of the ends of an interval, on the axis of confidences.
@@ -100,8 +100,8 @@ impl Calibration<'_> {
 
     /// The expected calibration error with its number of bins.
     fn error(&self) -> String {
-        let error = self.reliability.expected_error().unwrap_or(f64::NAN);
-        format!("ECE {error:.4} in {} bins", self.reliability.bins().len())
+        let error = said(self.reliability.expected_error());
+        format!("ECE {error} in {} bins", self.reliability.bins().len())
     }
 
     fn counts(&self) -> Panel {
