@@ -278,19 +278,22 @@ impl Figure {
             .with_keep_panel_legends()
     }
 
-    /// Lets curves and marks at the edge of a panel be seen whole, where none leaves it.
+    /// Lets curves and marks at the edge of a panel be seen whole, where none leaves it; and names
+    /// the areas by their panel, as the library counts them through all figures of a process.
     fn widen_clips(&self, scene: &mut Scene) {
-        let clips = scene.elements.iter_mut().filter_map(|element| match element {
-            Primitive::ClipStart { x, y, width, height, .. } => Some([(x, width), (y, height)]),
-            _ => None,
-        });
-        for (clip, panel) in clips.zip(&self.panels) {
-            if panel.holds_all() {
-                for (start, length) in clip {
-                    *start -= EDGE;
-                    *length += 2.0 * EDGE;
-                }
-            }
+        scene.defs.retain(|def| !def.starts_with("<clipPath"));
+        let mut panels = self.panels.iter().enumerate();
+        for element in &mut scene.elements {
+            let Primitive::ClipStart { x, y, width, height, id } = element else { continue };
+            let Some((place, panel)) = panels.next() else { break };
+            let edge = if panel.holds_all() { EDGE } else { 0.0 };
+            (*x, *y) = (*x - edge, *y - edge);
+            (*width, *height) = (*width + 2.0 * edge, *height + 2.0 * edge);
+            *id = format!("panel-{place}");
+            scene.defs.push(format!(
+                "<clipPath id=\"{id}\"><rect x=\"{x}\" y=\"{y}\" width=\"{width}\" \
+                 height=\"{height}\"/></clipPath>"
+            ));
         }
     }
 }
@@ -520,6 +523,24 @@ mod tests {
             assert!(svg.contains(part), "{part} is missing:\n{svg}");
         }
         assert!(!svg.contains("NaN") && !svg.contains("inf"));
+    }
+
+    #[test]
+    fn figures_do_not_depend_on_those_before_them() {
+        assert_eq!(figure().svg().unwrap(), figure().svg().unwrap());
+    }
+
+    /// A mark at an edge is seen whole; a curve that leaves the panel ends at it.
+    #[test]
+    fn only_what_leaves_a_panel_is_cut() {
+        let cut = |high: f64| {
+            let mut figure = figure();
+            figure.panels[0].curves[0].points[1].1 = high;
+            let svg = figure.svg().unwrap();
+            let (_, clip) = svg.split_once("<clipPath id=\"panel-0\"><rect x=\"").unwrap();
+            clip.split('"').next().unwrap().parse::<f64>().unwrap()
+        };
+        assert_eq!((cut(-399.0), cut(-398.9)), (MARGINS.0 - EDGE, MARGINS.0));
     }
 
     #[test]
