@@ -1,22 +1,42 @@
-//! Panels of curves over a common axis, as one self-contained SVG.
+//! Panels of curves, areas and marks in rows and columns, as one self-contained SVG or PNG.
 
-use kuva::backend::svg::SvgBackend;
+use std::path::Path;
+use std::sync::Arc;
+
 use kuva::plot::line::LineStyle;
+use kuva::plot::scatter::MarkerShape;
 use kuva::plot::{BandPlot, LegendEntry, LegendPosition, LegendShape, LinePlot, ScatterPlot};
 use kuva::render::annotations::ReferenceLine;
 use kuva::render::figure::{Figure as Grid, FigureLegendPosition};
 use kuva::render::layout::{Layout, TickFormat};
 use kuva::render::plots::Plot;
-use std::sync::Arc;
+use kuva::render::render::{Primitive, Scene};
 
-/// Panels beside each other.
-const COLUMNS: usize = 2;
-/// Size of a panel in pixels. Printed at a text width of 17 cm, the smallest letters are 6 points.
-const PANEL: (f64, f64) = (490.0, 340.0);
+use super::axis::Axis;
+use super::heading::Heading;
+use super::picture::Picture;
+use super::strip::Strip;
+
+/// Size of a panel without title and legend, in pixels. Two beside each other printed at a text width
+/// of 17 cm, the smallest letters are 6 points.
+pub(super) const PANEL: (f64, f64) = (490.0, 290.0);
+/// Letters of a panel's title in a line.
+const TITLE_LETTERS: usize = 52;
+/// Height of a panel's title.
+const TITLE_LINE: f64 = 26.0;
+/// Height of a legend's line.
+const KEY_LINE: f64 = 18.0;
+/// Width of a legend's entry: of its sample and gaps, and of each letter, with room to spare.
+const KEY_MARGIN: f64 = 38.0;
+const KEY_LETTER: f64 = 7.4;
+/// A mark at the edge of a panel reaches so far beyond it.
+const EDGE: f64 = 5.0;
 /// Left and right of each panel, alike for all, so that their axes are above one another.
-const MARGINS: (f64, f64) = (72.0, 20.0);
-/// More decades than this are not labelled one by one.
-const MOST_DECADE_TICKS: f64 = 9.0;
+pub(super) const MARGINS: (f64, f64) = (72.0, 28.0);
+/// Around all panels.
+pub(super) const PADDING: f64 = 10.0;
+/// From one panel to the next.
+pub(super) const SPACING: f64 = 15.0;
 const TEXT: u32 = 13;
 /// Ticks and legends; the plotting library measures the shared legend at this size.
 const SMALL_TEXT: u32 = 12;
@@ -66,48 +86,14 @@ impl Dash {
     fn pattern(self) -> Option<&'static str> {
         match self {
             Dash::Solid => None,
-            Dash::Dashed => Some("8 4"),
+            Dash::Dashed => Some("5 3"),
             Dash::Dotted => Some("2 3"),
-            Dash::DashDotted => Some("9 3 2 3"),
+            Dash::DashDotted => Some("7 2 1 2"),
         }
     }
 }
 
-/// One axis: what it shows, in which unit, its ends, and the distance of its ticks.
-///
-/// On a logarithmic axis everything is given by its logarithm to base 10, so that numbers beyond
-/// the range of f64 have a place as well.
-#[derive(Debug, Clone)]
-pub struct Axis {
-    /// Quantity and unit.
-    pub label: String,
-    /// Lower end.
-    pub low: f64,
-    /// Upper end.
-    pub high: f64,
-    /// From one tick to the next, starting at the lower end.
-    pub step: f64,
-    /// Whether the axis is logarithmic.
-    pub is_log: bool,
-}
-
-impl Axis {
-    /// A logarithmic axis over the whole powers of ten around these logarithms to base 10.
-    pub fn decades(label: &str, log10s: impl IntoIterator<Item = f64>) -> Axis {
-        let ends = |(low, high): (f64, f64), x: f64| (low.min(x), high.max(x));
-        let (low, high) = log10s.into_iter().fold((f64::INFINITY, f64::NEG_INFINITY), ends);
-        let (low, high) = (low.floor(), high.ceil().max(low.floor() + 1.0));
-        let step = ((high - low) / MOST_DECADE_TICKS).ceil();
-        Axis { label: label.to_string(), low, high, step, is_log: true }
-    }
-
-    /// An axis with as many steps of this size as fit between its ends.
-    pub fn linear(label: &str, low: f64, high: f64, step: f64) -> Axis {
-        Axis { label: label.to_string(), low, high, step, is_log: false }
-    }
-}
-
-/// Values over the common axis, which leave the panel where they leave its range.
+/// Values over the panel's axis, which leave the panel where they leave its range.
 #[derive(Debug, Clone)]
 pub struct Curve {
     /// Places and values, joined by straight lines.
@@ -118,13 +104,39 @@ pub struct Curve {
     pub dash: Dash,
 }
 
-/// Dots at single values.
+/// The shape of a mark.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Marker {
+    /// A dot.
+    Circle,
+    /// A square.
+    Square,
+    /// A triangle that points upwards.
+    Triangle,
+    /// A square on its corner.
+    Diamond,
+}
+
+impl Marker {
+    fn shape(self) -> MarkerShape {
+        match self {
+            Marker::Circle => MarkerShape::Circle,
+            Marker::Square => MarkerShape::Square,
+            Marker::Triangle => MarkerShape::Triangle,
+            Marker::Diamond => MarkerShape::Diamond,
+        }
+    }
+}
+
+/// Marks at single values.
 #[derive(Debug, Clone)]
 pub struct Marks {
     /// Places and values.
     pub points: Vec<(f64, f64)>,
     /// As #RRGGBB.
     pub colour: String,
+    /// Their shape.
+    pub marker: Marker,
 }
 
 /// An area between two values at each place, for intervals and regions.
@@ -141,7 +153,7 @@ pub struct Band {
 /// A line across the panel.
 #[derive(Debug, Clone)]
 pub enum Rule {
-    /// At this place of the common axis, with a label and a colour.
+    /// At this place of the axis, with a label and a colour.
     At(f64, String, String),
     /// At this value, with a label.
     Level(f64, String),
@@ -154,15 +166,30 @@ pub struct Key {
     pub label: String,
     /// As #RRGGBB.
     pub colour: String,
-    /// How its curve is drawn; none for an area.
-    pub dash: Option<Dash>,
+    /// What is drawn beside the label.
+    pub sample: Sample,
+}
+
+/// What stands in a legend for what is in a panel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sample {
+    /// A piece of a curve.
+    Line(Dash),
+    /// A square of an area.
+    Area,
+    /// A mark.
+    Mark(Marker),
+    /// Nothing, to keep a place free.
+    Blank,
 }
 
 /// Curves that share both axes.
 #[derive(Debug, Clone)]
 pub struct Panel {
-    /// What is seen.
+    /// What is seen; may be empty.
     pub title: String,
+    /// The axis of the places.
+    pub x: Axis,
     /// The axis of the values.
     pub y: Axis,
     /// Drawn above the bands.
@@ -177,43 +204,151 @@ pub struct Panel {
     pub keys: Vec<Key>,
 }
 
-/// Panels over a common axis.
+/// Panels in rows and columns.
 #[derive(Debug, Clone)]
 pub struct Figure {
     /// What holds for every panel.
     pub title: String,
-    /// The axis that all panels share.
-    pub x: Axis,
+    /// What a reader must know to read it, in small letters under the title: conventions, numbers
+    /// of samples. May be empty.
+    pub note: String,
+    /// What is seen, for who cannot see it; says the numbers that the picture is drawn for.
+    pub description: String,
+    /// Panels beside each other.
+    pub columns: usize,
+    /// Images above the panels, one row for each column; empty where there are none.
+    pub strips: Vec<Strip>,
     /// Row by row.
     pub panels: Vec<Panel>,
-    /// Legend of what all panels share, the members of a family; empty where there are none.
+    /// Legend of what all panels share; empty where there is none.
     pub keys: Vec<Key>,
 }
 
 impl Figure {
     /// The figure as SVG. It names a generic font and refers to no other file.
-    pub fn svg(&self) -> String {
-        let rows = self.panels.len().div_ceil(COLUMNS);
-        let layouts = self.panels.iter().map(|panel| panel.layout(&self.x)).collect();
-        let plots = self.panels.iter().map(Panel::plots).collect();
-        let grid = Grid::new(rows, COLUMNS)
-            .with_title(&self.title)
-            .with_title_size(TITLE + 3)
+    ///
+    /// # Errors
+    /// Where the drawing cannot be encoded.
+    pub fn svg(&self) -> anyhow::Result<String> {
+        self.picture().svg()
+    }
+
+    /// The figure as PNG, which is drawn alike on every machine: the font is the program's own.
+    ///
+    /// # Errors
+    /// Where the drawing cannot be encoded.
+    pub fn png(&self) -> anyhow::Result<Vec<u8>> {
+        self.picture().png()
+    }
+
+    /// Writes the figure twice, as `stem` with `.svg` and with `.png` after it.
+    ///
+    /// # Errors
+    /// Where the folder cannot be written, naming the file.
+    pub fn write(&self, stem: &Path) -> anyhow::Result<()> {
+        self.picture().write(stem)
+    }
+
+    fn picture(&self) -> Picture {
+        let mut scene = self.grid().render();
+        self.widen_clips(&mut scene);
+        let mut heading = Heading::new(scene.width, &self.title, &self.note);
+        let images = heading.add_strips(&self.strips);
+        heading.put_above(&mut scene);
+        let (title, description) = (self.title.clone(), self.description.clone());
+        Picture { scene, images, title, description }
+    }
+
+    fn grid(&self) -> Grid {
+        let rows: Vec<GridRow> = self.panels.chunks(self.columns).map(GridRow::new).collect();
+        let mut grid = Grid::new(rows.len(), self.columns)
+            .with_padding(PADDING)
+            .with_spacing(SPACING)
             .with_cell_size(PANEL.0, PANEL.1)
-            .with_plots(plots)
-            .with_layouts(layouts);
-        let grid = if self.keys.is_empty() {
-            grid
-        } else {
-            grid.with_shared_legend_position(FigureLegendPosition::BottomCenter)
-                .with_shared_legend_entries(self.keys.iter().map(Key::entry).collect())
-                .with_keep_panel_legends()
-        };
-        SvgBackend.render_scene(&grid.render())
+            .with_plots(self.panels.iter().map(Panel::plots).collect())
+            .with_layouts(rows.iter().flat_map(GridRow::layouts).collect());
+        for (place, row) in rows.iter().enumerate() {
+            grid = grid.with_row_height(place, row.height());
+        }
+        if self.keys.is_empty() {
+            return grid;
+        }
+        grid.with_shared_legend_position(FigureLegendPosition::BottomCenter)
+            .with_shared_legend_entries(self.keys.iter().map(Key::entry).collect())
+            .with_keep_panel_legends()
+    }
+
+    /// Lets curves and marks at the edge of a panel be seen whole, where none leaves it; and names
+    /// the areas by their panel, as the library counts them through all figures of a process.
+    fn widen_clips(&self, scene: &mut Scene) {
+        scene.defs.retain(|def| !def.starts_with("<clipPath"));
+        let mut panels = self.panels.iter().enumerate();
+        for element in &mut scene.elements {
+            let Primitive::ClipStart { x, y, width, height, id } = element else { continue };
+            let Some((place, panel)) = panels.next() else { break };
+            let edge = if panel.holds_all() { EDGE } else { 0.0 };
+            (*x, *y) = (*x - edge, *y - edge);
+            (*width, *height) = (*width + 2.0 * edge, *height + 2.0 * edge);
+            *id = format!("panel-{place}");
+            scene.defs.push(format!(
+                "<clipPath id=\"{id}\"><rect x=\"{x}\" y=\"{y}\" width=\"{width}\" \
+                 height=\"{height}\"/></clipPath>"
+            ));
+        }
+    }
+}
+
+/// Panels side by side: their axes are at one height.
+struct GridRow<'a> {
+    panels: &'a [Panel],
+    /// Entries of the longest legend.
+    keys: usize,
+    /// Entries of a legend side by side.
+    key_columns: usize,
+}
+
+impl<'a> GridRow<'a> {
+    fn new(panels: &'a [Panel]) -> Self {
+        let labels =
+            panels.iter().flat_map(|panel| &panel.keys).map(|key| key.label.chars().count());
+        let room = PANEL.0 - MARGINS.0 - MARGINS.1;
+        let each = KEY_MARGIN + KEY_LETTER * labels.max().unwrap_or(0) as f64;
+        Self {
+            panels,
+            keys: panels.iter().map(|panel| panel.keys.len()).max().unwrap_or(0),
+            key_columns: ((room / each) as usize).max(1),
+        }
+    }
+
+    /// A title and lines of a legend are added to what the axes need.
+    fn height(&self) -> f64 {
+        let title = self.panels.iter().any(|panel| !panel.title.is_empty());
+        let lines = self.keys.div_ceil(self.key_columns);
+        PANEL.1 + if title { TITLE_LINE } else { 0.0 } + KEY_LINE * lines as f64
+    }
+
+    fn layouts(&self) -> impl Iterator<Item = Layout> {
+        self.panels.iter().map(|panel| {
+            let free = self.keys - panel.keys.len();
+            let keys = panel.keys.iter().cloned().chain(std::iter::repeat_n(Key::blank(), free));
+            let layout = panel.layout().with_legend_col_limit(self.key_columns);
+            layout.with_legend_entries(keys.map(|key| key.entry()).collect())
+        })
     }
 }
 
 impl Panel {
+    /// Whether no curve, mark or area leaves the panel.
+    fn holds_all(&self) -> bool {
+        let curves = self.curves.iter().map(|curve| &curve.points);
+        let points = curves.chain(self.marks.iter().map(|marks| &marks.points)).flatten();
+        let areas = self.bands.iter().flat_map(|band| &band.ends);
+        points
+            .copied()
+            .chain(areas.flat_map(|&(x, low, high)| [(x, low), (x, high)]))
+            .all(|(x, y)| self.x.holds(x) && self.y.holds(y))
+    }
+
     fn plots(&self) -> Vec<Plot> {
         // A panel without anything would lose its axes.
         let nothing = LinePlot::new().into();
@@ -223,10 +358,11 @@ impl Panel {
         std::iter::once(nothing).chain(bands).chain(curves).chain(marks).collect()
     }
 
-    fn layout(&self, x: &Axis) -> Layout {
+    fn layout(&self) -> Layout {
+        let x = &self.x;
         let mut layout = Layout::new((x.low, x.high), (self.y.low, self.y.high))
-            .with_title(&self.title)
             .with_title_size(TITLE)
+            .with_title_wrap(TITLE_LETTERS)
             .with_x_label(&x.label)
             .with_y_label(&self.y.label)
             .with_label_size(TEXT)
@@ -240,9 +376,11 @@ impl Panel {
             .with_y_tick_step(self.y.step)
             .with_clamp_axis()
             .with_force_margins(MARGINS.0, MARGINS.1)
-            .with_legend_entries(self.keys.iter().map(Key::entry).collect())
             .with_legend_position(LegendPosition::OutsideBottomColumns)
             .with_legend_box(false);
+        if !self.title.is_empty() {
+            layout = layout.with_title(&self.title);
+        }
         if x.is_log {
             layout = layout.with_x_tick_format(powers_of_ten());
         }
@@ -274,6 +412,7 @@ impl Marks {
             .with_data(self.points.iter().copied())
             .with_color(&self.colour)
             .with_size(MARK_RADIUS)
+            .with_marker(self.marker.shape())
             .into()
     }
 }
@@ -302,12 +441,22 @@ impl Rule {
 }
 
 impl Key {
+    /// Takes a place in a legend, and says nothing.
+    fn blank() -> Self {
+        Key { label: String::new(), colour: "none".to_string(), sample: Sample::Blank }
+    }
+
     fn entry(&self) -> LegendEntry {
+        let (shape, dash) = match self.sample {
+            Sample::Line(dash) => (LegendShape::Line, dash.pattern()),
+            Sample::Area | Sample::Blank => (LegendShape::Rect, None),
+            Sample::Mark(marker) => (LegendShape::Marker(marker.shape()), None),
+        };
         LegendEntry {
             label: self.label.clone(),
             color: self.colour.clone(),
-            shape: if self.dash.is_some() { LegendShape::Line } else { LegendShape::Rect },
-            dasharray: self.dash.and_then(Dash::pattern).map(str::to_string),
+            shape,
+            dasharray: dash.map(str::to_string),
         }
     }
 }
@@ -341,9 +490,13 @@ mod tests {
             |dash| Curve { points: vec![(1.0, -400.0), (2.0, -399.5)], colour: colour(0), dash };
         Figure {
             title: "p < q & more".to_string(),
-            x: Axis::decades("d", [1.0, 2.0]),
+            note: "a note".to_string(),
+            description: "falls".to_string(),
+            columns: 1,
+            strips: Vec::new(),
             panels: vec![Panel {
                 title: "one".to_string(),
+                x: Axis::decades("d", [1.0, 2.0]),
                 y: Axis::decades("value", [-400.0, -399.5]),
                 curves: vec![curve(Dash::Solid), curve(Dash::Dashed)],
                 marks: Vec::new(),
@@ -357,13 +510,13 @@ mod tests {
 
     #[test]
     fn axes_reach_beyond_the_range_of_f64() {
-        let svg = figure().svg();
+        let svg = figure().svg().unwrap();
         for part in [
             "10⁻⁴⁰⁰",
             "10⁻³⁹⁹",
             "10²",
             "limit",
-            "stroke-dasharray=\"8 4\"",
+            "stroke-dasharray=\"5 3\"",
             "clip-path",
             "p &lt; q &amp; more",
         ] {
@@ -373,19 +526,29 @@ mod tests {
     }
 
     #[test]
+    fn figures_do_not_depend_on_those_before_them() {
+        assert_eq!(figure().svg().unwrap(), figure().svg().unwrap());
+    }
+
+    /// A mark at an edge is seen whole; a curve that leaves the panel ends at it.
+    #[test]
+    fn only_what_leaves_a_panel_is_cut() {
+        let cut = |high: f64| {
+            let mut figure = figure();
+            figure.panels[0].curves[0].points[1].1 = high;
+            let svg = figure.svg().unwrap();
+            let (_, clip) = svg.split_once("<clipPath id=\"panel-0\"><rect x=\"").unwrap();
+            clip.split('"').next().unwrap().parse::<f64>().unwrap()
+        };
+        assert_eq!((cut(-399.0), cut(-398.9)), (MARGINS.0 - EDGE, MARGINS.0));
+    }
+
+    #[test]
     fn a_panel_without_data_keeps_its_axes() {
         let mut figure = figure();
         figure.panels[0].curves.clear();
         figure.panels[0].rules.clear();
-        assert!(figure.svg().contains("10⁻⁴⁰⁰"));
-    }
-
-    #[test]
-    fn decades_are_whole_and_labelled_sparsely() {
-        let axis = Axis::decades("", [-11.5, 0.2]);
-        assert_eq!((axis.low, axis.high, axis.step), (-12.0, 1.0, 2.0));
-        let axis = Axis::decades("", [3.0]);
-        assert_eq!((axis.low, axis.high, axis.step), (3.0, 4.0, 1.0));
+        assert!(figure.svg().unwrap().contains("10⁻⁴⁰⁰"));
     }
 
     /// Lightness as the eye sees it grows along a family, so that it reads in grey.

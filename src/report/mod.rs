@@ -1,8 +1,19 @@
 //! Figures: one look for all of them.
 
+mod axis;
 pub mod contact_sheet;
 mod figure;
+pub mod figures;
+mod heading;
+mod picture;
+mod raster;
+mod strip;
+mod thumbnail;
 
+pub use axis::Axis;
 pub use figure::{
-    Axis, Band, Curve, Dash, Figure, Key, Marks, Panel, Rule, colour, family_colours,
+    Band, Curve, Dash, Figure, Key, Marker, Marks, Panel, Rule, Sample, colour, family_colours,
 };
+pub use raster::PNG_SCALE;
+pub use strip::Strip;
+pub use thumbnail::Thumbnail;

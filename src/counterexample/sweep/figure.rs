@@ -3,7 +3,8 @@
 use super::dims::Dims;
 use super::row::Row;
 use crate::report::{
-    Axis, Band, Curve, Dash, Figure, Key, Marks, Panel, Rule, colour, family_colours,
+    Axis, Band, Curve, Dash, Figure, Key, Marker, Marks, Panel, Rule, Sample, colour,
+    family_colours,
 };
 use std::f64::consts::LN_10;
 use undetected_theory::{Error, Goal, Window};
@@ -34,7 +35,10 @@ pub fn figure(title: &str, members: &[Member]) -> Result<Figure, Error> {
     let sweep = Sweep { members, colours: family_colours(members.len()) };
     Ok(Figure {
         title: format!("Counter-example: {title}"),
-        x: sweep.dimensions(),
+        note: String::new(),
+        description: sweep.description(),
+        columns: 2,
+        strips: Vec::new(),
         panels: vec![
             sweep.window()?,
             sweep.divergences(),
@@ -76,7 +80,7 @@ impl Sweep<'_> {
         let key = |(i, label): (usize, &&str)| Key {
             label: label.to_string(),
             colour: if self.is_family() { ANY_MEMBER.to_string() } else { colour(i) },
-            dash: Some(DASHES[i]),
+            sample: Sample::Line(DASHES[i]),
         };
         labels.iter().enumerate().map(key).collect()
     }
@@ -89,9 +93,23 @@ impl Sweep<'_> {
         let key = |(member, colour): (&Member, &String)| {
             let opens = member.rows[0].min_dim.map_or("never".into(), |dim| format!("d ≥ {dim}"));
             let label = format!("{}: {opens}", member.label);
-            Key { label, colour: colour.clone(), dash: Some(Dash::Solid) }
+            Key { label, colour: colour.clone(), sample: Sample::Line(Dash::Solid) }
         };
         self.members.iter().zip(&self.colours).map(key).collect()
+    }
+
+    /// What the panels show, for who cannot see them.
+    fn description(&self) -> String {
+        let dims = || self.rows().map(|row| row.dim);
+        format!(
+            "Six panels over dimensions {} to {}, for {} setting(s): the weights of class 0 that \
+             work, the divergences between p and q with the bounds of their lemmas, the posteriors \
+             of both classes, the share of points that fool q, the mean length of the shift, and \
+             the total variation.",
+            dims().min().unwrap_or(0),
+            dims().max().unwrap_or(0),
+            self.members.len()
+        )
     }
 
     fn dimensions(&self) -> Axis {
@@ -125,12 +143,13 @@ impl Sweep<'_> {
         if self.members.iter().any(|member| member.rows.len() > MOST_MARKED) {
             return Vec::new();
         }
-        self.each(quantities, |colour, _, points| Marks { points, colour })
+        self.each(quantities, |colour, _, points| Marks { points, colour, marker: Marker::Circle })
     }
 
     fn panel(&self, title: &str, y: Axis, quantities: &[Pick], labels: &[&str]) -> Panel {
         Panel {
             title: title.to_string(),
+            x: self.dimensions(),
             curves: self.curves(quantities),
             marks: self.marks(quantities),
             bands: Vec::new(),
@@ -157,7 +176,7 @@ impl Sweep<'_> {
         let labels = if self.is_family() { &labels[..2] } else { &labels[..] };
         let mut panel = self.panel("Weights λ₁ that work", y, &[], labels);
         let shade = if self.is_family() { ANY_MEMBER.to_string() } else { colour(CHOSEN) };
-        panel.keys.push(Key { label: "works".to_string(), colour: shade, dash: None });
+        panel.keys.push(Key { label: "works".to_string(), colour: shade, sample: Sample::Area });
         if !self.is_family() {
             self.draw_chosen(&mut panel);
         }

@@ -242,7 +242,7 @@ fn draw(args: &Args, settings: &[Setting], each: &[&[Row]]) -> Result<String> {
     let member = |(label, &rows)| figure::Member { label, rows };
     let members: Vec<_> = labels.zip(each).map(member).collect();
     let title = settings[0].part(|name| Some(name) != varies);
-    Ok(figure::figure(&title, &members)?.svg())
+    figure::figure(&title, &members)?.svg()
 }
 
 /// Says which flag is wrong and what to type instead.
