@@ -4,8 +4,10 @@ mod dataset;
 mod engine_args;
 mod engines;
 mod inspect;
+mod result_files;
 mod run;
 mod setup;
+mod tables;
 
 use std::process::ExitCode;
 

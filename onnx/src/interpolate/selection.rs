@@ -1,6 +1,6 @@
 //! Which images are the ends of paths: classified correctly, accepted, of different classes.
 
-use std::collections::BTreeMap;
+use std::{borrow::Borrow, collections::BTreeMap};
 
 use rand::{Rng, RngExt};
 use undetected_theory::Streams;
@@ -56,13 +56,14 @@ impl Selection {
     /// [`Error::Setting`] where `count` is 0 or above what can be formed, with the reasons against
     /// the other candidates.
     pub fn draw(
-        scores: &[Score],
+        scores: impl IntoIterator<Item = impl Borrow<Score>>,
         detector: &dyn Detector,
         count: usize,
         seed: u64,
     ) -> Result<Self> {
-        let mut selection = Self::empty(scores.len());
-        let admitted = scores.iter().filter_map(|score| selection.admit(score, detector));
+        let mut selection = Self::empty();
+        let admitted =
+            scores.into_iter().filter_map(|score| selection.admit(score.borrow(), detector));
         let mut pool = Pool::new(admitted.collect());
         selection.eligible = pool.images.len();
         selection.available = pool.available();
@@ -75,9 +76,9 @@ impl Selection {
         Ok(selection)
     }
 
-    fn empty(candidates: usize) -> Self {
+    fn empty() -> Self {
         Self {
-            candidates,
+            candidates: 0,
             unlabelled: 0,
             not_finite: 0,
             misclassified: 0,
@@ -90,6 +91,7 @@ impl Selection {
 
     /// The image and its class, or one more count of the reason against it.
     fn admit(&mut self, score: &Score, detector: &dyn Detector) -> Option<(usize, usize)> {
+        self.candidates += 1;
         let Some(label) = score.label else {
             self.unlabelled += 1;
             return None;

@@ -1,0 +1,188 @@
+//! Tables of `evaluate run`, one a task.
+
+use undetected_onnx::{
+    record::Row,
+    suite::{Outcome, Task},
+};
+
+use crate::output::{self, number};
+
+/// Everything that the terminal shows of one model.
+pub fn tables(outcome: &Outcome) -> String {
+    let datasets = by_dataset(&outcome.rows);
+    let Some(real) = datasets.first() else { return String::new() };
+    let title = format!(
+        "{} on {} ({})\nIntervals at 99 %. bits/dim: lower = likelier. Scores in nats: higher = \
+         likelier real.\n\n",
+        outcome.spec.name, outcome.engine, outcome.engine.device
+    );
+    let sections =
+        [accuracy(real), likelihood(&datasets), detectors(real), detection(real, &datasets)];
+    title + &sections.into_iter().flatten().collect::<String>()
+}
+
+/// The rows of one data set.
+struct DatasetRows<'a> {
+    name: &'a str,
+    rows: Vec<&'a Row>,
+}
+
+impl<'a> DatasetRows<'a> {
+    fn find(
+        &self,
+        task: Task,
+        statistic: Option<&str>,
+        metric: &str,
+        unit: &str,
+    ) -> Option<&'a Row> {
+        let wanted = |row: &&&Row| {
+            row.task == task.name()
+                && row.statistic == statistic
+                && row.metric == metric
+                && row.unit == unit
+        };
+        self.rows.iter().find(wanted).copied()
+    }
+
+    fn get(&self, task: Task, metric: &str, unit: &str) -> Option<&'a Row> {
+        self.find(task, None, metric, unit)
+    }
+
+    /// The value with its interval, and a dash where there is none.
+    fn cell(&self, task: Task, metric: &str, unit: &str) -> String {
+        self.get(task, metric, unit).map_or("-".to_owned(), interval)
+    }
+
+    /// Statistics of a task, in the order of the rows.
+    fn statistics(&self, task: Task) -> Vec<&'static str> {
+        let mut found: Vec<&'static str> = Vec::new();
+        for row in self.rows.iter().filter(|row| row.task == task.name()) {
+            found.extend(row.statistic.filter(|name| !found.contains(name)));
+        }
+        found
+    }
+}
+
+/// Shares in per cent with two digits, the rest with three.
+fn interval(row: &Row) -> String {
+    let (scale, digits) = if row.unit == "share" { (100.0, 2) } else { (1.0, 3) };
+    let shown = |value: f64| format!("{:.digits$}", scale * value);
+    match (row.low, row.high) {
+        (Some(low), Some(high)) => {
+            format!("{} [{}, {}]", shown(row.value), shown(low), shown(high))
+        }
+        _ => shown(row.value),
+    }
+}
+
+fn cell(row: Option<&Row>) -> String {
+    row.map_or("-".to_owned(), interval)
+}
+
+fn by_dataset(rows: &[Row]) -> Vec<DatasetRows<'_>> {
+    let mut datasets: Vec<DatasetRows<'_>> = Vec::new();
+    for row in rows {
+        match datasets.iter_mut().find(|dataset| dataset.name == row.dataset) {
+            Some(dataset) => dataset.rows.push(row),
+            None => datasets.push(DatasetRows { name: &row.dataset, rows: vec![row] }),
+        }
+    }
+    datasets
+}
+
+fn accuracy(real: &DatasetRows<'_>) -> Option<String> {
+    let row = real.get(Task::Classify, "accuracy", "share")?;
+    let mut table = output::table(&["data", ">images", ">accuracy, %"]);
+    table.add_row([real.name.to_owned(), row.n.to_string(), interval(row)]);
+    Some(output::section("Classification by argmax p(x, y)", &table))
+}
+
+fn likelihood(datasets: &[DatasetRows<'_>]) -> Option<String> {
+    let header = ["data", ">images", ">mean", ">decile 1", ">median", ">decile 9", ">not finite"];
+    let mut table = output::table(&header);
+    for dataset in datasets {
+        let Some(lost) = dataset.get(Task::Likelihood, "not_finite", "share") else { continue };
+        let bits = |metric: &str| {
+            let row = dataset.get(Task::Likelihood, metric, "bits/dim");
+            row.map_or("-".to_owned(), |row| format!("{:.3}", row.value))
+        };
+        table.add_row([
+            dataset.name.to_owned(),
+            lost.n.to_string(),
+            dataset.cell(Task::Likelihood, "mean", "bits/dim"),
+            bits("decile_1"),
+            bits("decile_5"),
+            bits("decile_9"),
+            format!("{:.0}", lost.value * lost.n as f64),
+        ]);
+    }
+    let title = "Negative log-likelihood -log p(x), bits/dim: lower = likelier";
+    (table.row_count() > 0).then(|| output::section(title, &table))
+}
+
+/// Thresholds, and the false alarms on real images that fitted nothing.
+fn detectors(real: &DatasetRows<'_>) -> Option<String> {
+    let header =
+        ["statistic", ">threshold", ">bits/dim", ">fitted on", ">false alarms, %", ">expected, %"];
+    let mut table = output::table(&header);
+    for name in real.statistics(Task::Detect) {
+        let find = |metric: &str, unit: &str| real.find(Task::Detect, Some(name), metric, unit);
+        let shown = |unit: &str| match find("threshold", unit) {
+            Some(row) => number(row.value),
+            None => "per class".to_owned(),
+        };
+        let fitted = find("threshold", "nats").or(find("threshold_class_0", "nats"));
+        let fitted = match fitted.map_or(0, |row| row.n) {
+            0 => "fixed".to_owned(),
+            n => n.to_string(),
+        };
+        table.add_row([
+            short(name).to_owned(),
+            shown("nats"),
+            shown("bits/dim"),
+            fitted,
+            cell(find("rejected", "share")),
+            cell(find("expected_false_alarms", "share")),
+        ]);
+    }
+    let title = format!(
+        "Detectors: a statistic (nats) at or above its threshold is accepted; false alarms on {}",
+        real.name
+    );
+    (table.row_count() > 0).then(|| output::section(&title, &table))
+}
+
+fn detection(real: &DatasetRows<'_>, datasets: &[DatasetRows<'_>]) -> Option<String> {
+    let statistics = real.statistics(Task::Detect);
+    let header: Vec<String> = ["data".to_owned(), ">images".to_owned()]
+        .into_iter()
+        .chain(statistics.iter().map(|name| format!(">{}", short(name))))
+        .collect();
+    let mut table = output::table(&header.iter().map(String::as_str).collect::<Vec<_>>());
+    for dataset in datasets.iter().skip(1) {
+        let rows: Vec<_> = statistics
+            .iter()
+            .map(|name| dataset.find(Task::Detect, Some(name), "accepted", "share"))
+            .collect();
+        let Some(Some(first)) = rows.first() else { continue };
+        let shares = rows.iter().map(|row| row.map_or("-".to_owned(), percent));
+        let row = [dataset.name.to_owned(), first.n.to_string()].into_iter().chain(shares);
+        table.add_row(row);
+    }
+    let title =
+        "Detection: share of other data that is accepted as real, % (fooled; less is better)";
+    (table.row_count() > 0).then(|| output::section(title, &table))
+}
+
+/// Without its interval, which a table of many columns has no room for.
+fn percent(row: &Row) -> String {
+    format!("{:.2}", 100.0 * row.value)
+}
+
+fn short(statistic: &str) -> &str {
+    match statistic {
+        "given_predicted" => "given y",
+        "complexity_corrected" => "complexity",
+        other => other,
+    }
+}
