@@ -132,7 +132,7 @@ fn a_fixed_threshold_is_the_one_used() {
             < 1e-12
     );
     let samples = rows(&samples);
-    assert_eq!(samples.len(), 40, "20 digits and as much noise");
+    assert_eq!(samples.len(), 80, "20 digits and as many of three kinds of synthetic images");
     for row in samples {
         let bits: f64 = row["bits_per_dim"].parse().unwrap();
         let accepted = if bits <= 2.0 { "true" } else { "false" };

@@ -16,8 +16,13 @@ pub fn tables(outcome: &Outcome) -> String {
          likelier real.\n\n",
         outcome.spec.name, outcome.engine, outcome.engine.device
     );
-    let sections =
-        [accuracy(real), likelihood(&datasets), detectors(real), detection(real, &datasets)];
+    let sections = [
+        accuracy(real),
+        likelihood(&datasets),
+        detectors(real),
+        detection(real, &datasets),
+        separation(&datasets),
+    ];
     title + &sections.into_iter().flatten().collect::<String>()
 }
 
@@ -63,9 +68,14 @@ impl<'a> DatasetRows<'a> {
     }
 }
 
-/// Shares in per cent with two digits, the rest with three.
+/// Shares in per cent with two digits, the rest with as many as its size leaves room for.
 fn interval(row: &Row) -> String {
-    let (scale, digits) = if row.unit == "share" { (100.0, 2) } else { (1.0, 3) };
+    let (scale, digits) = match (row.unit, row.value.abs()) {
+        ("share", _) => (100.0, 2),
+        (_, 0.0..10.0) => (1.0, 3),
+        (_, 10.0..100.0) => (1.0, 2),
+        _ => (1.0, 1),
+    };
     let shown = |value: f64| format!("{:.digits$}", scale * value);
     match (row.low, row.high) {
         (Some(low), Some(high)) => {
@@ -171,6 +181,49 @@ fn detection(real: &DatasetRows<'_>, datasets: &[DatasetRows<'_>]) -> Option<Str
     }
     let title =
         "Detection: share of other data that is accepted as real, % (fooled; less is better)";
+    (table.row_count() > 0).then(|| output::section(title, &table))
+}
+
+/// What a threshold cannot change.
+fn separation(datasets: &[DatasetRows<'_>]) -> Option<String> {
+    let header = [
+        "real against",
+        "statistic",
+        ">AUROC",
+        ">AUPR in",
+        ">AUPR out",
+        ">others accepted",
+        ">real rejected",
+    ];
+    let mut table = output::table(&header);
+    for dataset in datasets {
+        for (place, name) in dataset.statistics(Task::OutOfDistribution).into_iter().enumerate() {
+            let find = |metric: &str, unit: &str| {
+                dataset.find(Task::OutOfDistribution, Some(name), metric, unit)
+            };
+            let area = |metric: &str| {
+                find(metric, "area").map_or("-".to_owned(), |row| format!("{:.4}", row.value))
+            };
+            let share = |metric: &str| find(metric, "share").map_or("-".to_owned(), percent);
+            let auroc =
+                find("auroc", "area").map_or("-".to_owned(), |row| match (row.low, row.high) {
+                    (Some(low), Some(high)) => format!("{:.3} [{low:.3}, {high:.3}]", row.value),
+                    _ => format!("{:.3}", row.value),
+                });
+            table.add_row([
+                if place == 0 { dataset.name.to_owned() } else { String::new() },
+                short(name).to_owned(),
+                auroc,
+                area("aupr_in_positive"),
+                area("aupr_out_positive"),
+                share("fpr95_in_positive"),
+                share("fpr95_out_positive"),
+            ]);
+        }
+    }
+    let title = "Out of distribution, for any threshold: real images score higher where AUROC > 0.5. \
+                 AUPR in, out: real, other\nimages are the positives. FPR at 95 % TPR, %: others \
+                 accepted where 95 % of real are; real rejected\nwhere 95 % of others are";
     (table.row_count() > 0).then(|| output::section(title, &table))
 }
 

@@ -3,9 +3,14 @@
 //! [`run`] goes through each data set once and hands what it sees of every image to the tasks; each
 //! task's numbers are made in the file of its name.
 
+mod class_gap;
 mod classify;
+mod curves;
 mod detect;
+mod interpolate;
 mod likelihood;
+mod objective;
+mod out_of_distribution;
 mod run;
 mod scored;
 mod settings;
@@ -19,7 +24,10 @@ use std::{
 
 use serde::Deserialize;
 
+pub use curves::{HistogramRow, PathCurveRow, ReliabilityRow, RocRow};
 pub use detect::file_name as detector_file;
+pub use interpolate::{Example, Interpolation};
+pub use out_of_distribution::{Likelihoods, Separation};
 pub use run::{Event, Outcome, Subject, run_model};
 pub use settings::{
     ClassGapSettings, Detect, Interpolate, ObjectiveSettings, PAIRS, Synthetic, Task, Threshold,

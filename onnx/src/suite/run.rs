@@ -1,23 +1,27 @@
 //! Running a suite on one model: every data set is seen once, and the tasks get what was seen.
 
 use super::{
-    DataEntry, Suite, Task, classify, detect,
+    DataEntry, Interpolation, Suite, Task, class_gap, classify, detect,
     detect::{Part, Plan, Split},
-    likelihood,
+    interpolate::{self, Ground},
+    likelihood, objective, out_of_distribution,
+    out_of_distribution::{Likelihoods, Separation},
     scored::Scored,
     table::Table,
 };
 use crate::{
+    calibration::Reliability,
     checkpoint::Checkpoint,
+    class_gap::ClassGap,
     contract::Contract,
     dataset::Images,
-    detect::{SavedDetector, ThresholdDetector},
+    detect::{SavedDetector, Statistic, ThresholdDetector},
     engine::EngineInfo,
     error::{Error, Result},
     graph::ModelFile,
     likelihood::Score,
     model::{ConditionalModel, ModelSpec},
-    record::{Row, Sample},
+    record::{GapRow, PathRow, PointRow, Row, Sample},
 };
 
 /// Progress of a run, and the rows that are too many to be kept.
@@ -34,6 +38,12 @@ pub enum Event<'a> {
     Seen(usize),
     /// A scored image, with every detector's decision.
     Sample(&'a Sample),
+    /// An image's class gap.
+    Gap(&'a GapRow),
+    /// A path between two images.
+    Path(&'a PathRow),
+    /// A point of the path before.
+    Point(&'a PointRow),
 }
 
 /// Everything that a run says of one model, beside the rows that its events carry.
@@ -49,6 +59,16 @@ pub struct Outcome {
     pub rows: Vec<Row>,
     /// The detectors, fitted or given.
     pub detectors: Vec<SavedDetector>,
+    /// Each statistic against each other data set.
+    pub separations: Vec<Separation>,
+    /// Likelihoods of each other data set beside the data's.
+    pub likelihoods: Vec<Likelihoods>,
+    /// Figure 3.
+    pub class_gap: Option<ClassGap>,
+    /// Figures 1, 4 and 6.
+    pub interpolation: Option<Interpolation>,
+    /// The reliability curve.
+    pub reliability: Option<Reliability>,
 }
 
 /// A model, and what else a run asks of it.
@@ -126,35 +146,77 @@ pub fn run_model<'a>(
 ) -> Result<Outcome> {
     suite.check()?;
     let spec = subject.model.spec().clone();
-    let data = open(&suite.data, &spec, subject.pad)?;
-    if data.labels.is_none() {
-        return Err(Error::setting(
-            format!("data {}", suite.data.images.display()),
-            "has no labels; name the label file, or an NPZ array 'labels'",
-        ));
-    }
-    let mut others = suite
-        .out_of_distribution
-        .iter()
-        .map(|entry| open(entry, &spec, subject.pad))
-        .collect::<Result<Vec<_>>>()?;
-    others.push(Images::uniform_noise(spec.image, data.len(), suite.seed));
-    refuse_equal_names(std::iter::once(&data).chain(&others))?;
+    let data = labelled(suite, &spec)?;
     let (plan, split) = Plan::new(suite, &spec, &subject.sha256, &data.name, data.len())?;
+    let others = others(suite, &spec, &data, &split)?;
+    refuse_equal_names(std::iter::once(&data).chain(&others))?;
+    let fit = |images: Images| images.fit(spec.image, subject.pad);
+    let (data, others) = (fit(data)?, others.into_iter().map(fit).collect::<Result<Vec<_>>>()?);
+
+    if suite.has(Task::Interpolate) {
+        let test = (0..data.len()).filter(|index| split.part(*index) == Part::Test);
+        interpolate::check(&suite.interpolate, test.count())?;
+    }
+    let mut gap = suite
+        .has(Task::ClassGap)
+        .then(|| class_gap::Collector::new(&spec, suite.class_gap.bins, suite.seed))
+        .transpose()?;
 
     let engine = subject.engine.clone();
+    let sha256 = subject.sha256.clone();
     let table =
         Table { spec: spec.clone(), engine: engine.clone(), seed: suite.seed, rows: vec![] };
     let mut run = Run { suite, subject, batch_size, report, table };
-    let scored = run.see(&data)?;
-    let sha256 = run.subject.sha256.clone();
+    let scored = run.see(&data, gap.as_mut())?;
     let detectors = plan.detectors(suite, &spec, &sha256, (&data.name, &scored, &split))?;
-    run.data(&data.name, &scored, &split, &detectors)?;
+    let real = Real { images: &data, scored: &scored, split: &split, detectors: &detectors };
+    let reliability = run.data(&real)?;
+    let class_gap = gap.map(|gap| gap.finish(&mut run.table, &data.name));
+    let interpolation = suite.has(Task::Interpolate).then(|| run.walk(&real)).transpose()?;
+    let (mut separations, mut likelihoods) = (vec![], vec![]);
     for images in &others {
-        let scored = run.see(images)?;
-        run.other(&images.name, &scored, &detectors)?;
+        let (separated, likelihood) = run.other(images, &real)?;
+        separations.extend(separated);
+        likelihoods.extend(likelihood);
     }
-    Ok(Outcome { spec, engine, data: data.name, rows: run.table.rows, detectors })
+    let rows = run.table.rows;
+    Ok(Outcome {
+        spec,
+        engine,
+        data: data.name,
+        rows,
+        detectors,
+        separations,
+        likelihoods,
+        class_gap,
+        interpolation,
+        reliability,
+    })
+}
+
+/// The data that the model was trained for, seen and judged.
+struct Real<'a> {
+    images: &'a Images,
+    scored: &'a Scored,
+    split: &'a Split,
+    detectors: &'a [SavedDetector],
+}
+
+impl Real<'_> {
+    /// Those of the detectors, and without fitted ones those that need no fit.
+    fn statistics(&self) -> Vec<Statistic> {
+        let fitted: Vec<_> =
+            self.detectors.iter().map(|saved| saved.detector.statistic()).collect();
+        match self.detectors.iter().any(|saved| saved.calibration.is_some()) {
+            true => fitted,
+            false => vec![
+                Statistic::Marginal,
+                Statistic::Joint,
+                Statistic::GivenPredicted,
+                Statistic::ComplexityCorrected,
+            ],
+        }
+    }
 }
 
 /// A run under way.
@@ -167,27 +229,32 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    /// Goes through a data set.
-    fn see(&mut self, images: &Images) -> Result<Scored> {
-        (self.report)(Event::Started { dataset: &images.name, images: images.len() })?;
+    /// Goes through a data set, and shows its class gap as it goes.
+    fn see(
+        &mut self,
+        images: &Images,
+        mut gap: Option<&mut class_gap::Collector>,
+    ) -> Result<Scored> {
+        let (report, spec) = (&mut *self.report, &self.table.spec);
+        report(Event::Started { dataset: &images.name, images: images.len() })?;
         let mut scored = Scored::default();
-        let (model, seed) = (&mut *self.subject.model, self.suite.seed);
-        let visit = &mut |score: &Score, _: &[f64]| {
+        let visit = &mut |score: &Score, log_prob: &[f64]| {
             scored.push(score);
-            (self.report)(Event::Seen(1))
+            let sample = gap.as_mut().and_then(|gap| gap.push(score, log_prob));
+            if let Some(sample) = sample {
+                report(Event::Gap(&GapRow::new(&spec.name, &images.name, &sample)))?;
+            }
+            report(Event::Seen(1))
         };
+        let (model, seed) = (&mut *self.subject.model, self.suite.seed);
         crate::likelihood::for_each(model, images, self.batch_size, seed, visit)?;
         Ok(scored)
     }
 
-    /// The tasks on the data that the model was trained for.
-    fn data(
-        &mut self,
-        name: &str,
-        scored: &Scored,
-        split: &Split,
-        saved: &[SavedDetector],
-    ) -> Result<()> {
+    /// The tasks on the data that the model was trained for which look at single images.
+    fn data(&mut self, real: &Real<'_>) -> Result<Option<Reliability>> {
+        let Real { images, scored, split, detectors } = *real;
+        let name = images.name.as_str();
         if self.suite.has(Task::Likelihood) {
             likelihood::measure(&mut self.table, name, scored);
         }
@@ -195,24 +262,54 @@ impl Run<'_> {
             classify::measure(&mut self.table, name, scored);
         }
         if self.suite.has(Task::Detect) {
-            detect::thresholds(&mut self.table, name, saved);
-            detect::accepted(&mut self.table, name, saved, || split.test(scored));
+            detect::thresholds(&mut self.table, name, detectors);
+            detect::accepted(&mut self.table, name, detectors, || split.test(scored));
         }
-        self.samples(name, scored, saved, |index| match split.part(index) {
+        self.samples(name, scored, detectors, |index| match split.part(index) {
             Part::Test => "test",
             Part::Centre | Part::Threshold => "calibration",
-        })
+        })?;
+        let bins = self.suite.objective.bins.get();
+        let measure = || objective::measure(&mut self.table, name, scored, bins);
+        Ok(self.suite.has(Task::Objective).then(measure))
+    }
+
+    /// The paths between images of the data.
+    fn walk(&mut self, real: &Real<'_>) -> Result<Interpolation> {
+        let Real { images, scored, split, detectors } = *real;
+        let ground = Ground { images, scored, split, detectors };
+        let (settings, model) = (&self.suite.interpolate, &mut *self.subject.model);
+        ground.walk(settings, model, self.batch_size, &mut self.table, self.report)
     }
 
     /// The tasks on other data.
-    fn other(&mut self, name: &str, scored: &Scored, saved: &[SavedDetector]) -> Result<()> {
+    fn other(
+        &mut self,
+        images: &Images,
+        real: &Real<'_>,
+    ) -> Result<(Vec<Separation>, Option<Likelihoods>)> {
+        let (name, scored) = (images.name.as_str(), self.see(images, None)?);
         if self.suite.has(Task::Likelihood) {
-            likelihood::measure(&mut self.table, name, scored);
+            likelihood::measure(&mut self.table, name, &scored);
         }
         if self.suite.has(Task::Detect) {
-            detect::accepted(&mut self.table, name, saved, || scored.iter());
+            detect::accepted(&mut self.table, name, real.detectors, || scored.iter());
         }
-        self.samples(name, scored, saved, |_| "test")
+        self.samples(name, &scored, real.detectors, |_| "test")?;
+        if !self.suite.has(Task::OutOfDistribution) {
+            return Ok((vec![], None));
+        }
+        let inside = (real.scored, real.split);
+        let separate =
+            |kind| out_of_distribution::measure(&mut self.table, name, kind, inside, &scored);
+        let separations = real.statistics().into_iter().filter_map(separate).collect();
+        let likelihoods = out_of_distribution::histograms(
+            &self.table.spec,
+            name,
+            real.split.test(real.scored).map(|score| score.log_px),
+            scored.iter().map(|score| score.log_px),
+        );
+        Ok((separations, Some(likelihoods)))
     }
 
     fn samples(
@@ -233,7 +330,45 @@ impl Run<'_> {
     }
 }
 
-fn open(entry: &DataEntry, spec: &ModelSpec, pad: usize) -> Result<Images> {
+fn labelled(suite: &Suite, spec: &ModelSpec) -> Result<Images> {
+    let data = open(&suite.data, spec)?;
+    match data.labels {
+        Some(_) => Ok(data),
+        None => Err(Error::setting(
+            format!("data {}", suite.data.images.display()),
+            "has no labels; name the label file, or an NPZ array 'labels'",
+        )),
+    }
+}
+
+/// Other data, where a task looks at it. Noise is added to images that fit nothing.
+fn others(suite: &Suite, spec: &ModelSpec, data: &Images, split: &Split) -> Result<Vec<Images>> {
+    let looked_at = [Task::Likelihood, Task::Detect, Task::OutOfDistribution];
+    if !looked_at.iter().any(|task| suite.has(*task)) {
+        return Ok(vec![]);
+    }
+    let mut others = suite
+        .out_of_distribution
+        .iter()
+        .map(|entry| open(entry, spec))
+        .collect::<Result<Vec<_>>>()?;
+    let settings = &suite.synthetic;
+    let count = settings.images.get().min(data.len());
+    if settings.uniform {
+        others.push(Images::uniform_noise(spec.image, count, suite.seed));
+    }
+    if settings.constant {
+        others.push(Images::constant(spec.image, count, suite.seed));
+    }
+    let test = (0..data.len()).filter(|index| split.part(*index) == Part::Test);
+    let test: Vec<usize> = test.take(count).collect();
+    for deviation in &settings.noise {
+        others.push(data.with_noise(&test, *deviation, suite.seed));
+    }
+    Ok(others)
+}
+
+fn open(entry: &DataEntry, spec: &ModelSpec) -> Result<Images> {
     let mut images = Images::open(&entry.images, entry.labels.as_deref())?;
     if let Some(name) = &entry.name {
         images.name.clone_from(name);
@@ -245,7 +380,7 @@ fn open(entry: &DataEntry, spec: &ModelSpec, pad: usize) -> Result<Images> {
         images.truncate(limit);
     }
     images.check_labels(spec.classes.len())?;
-    images.fit(spec.image, pad)
+    Ok(images)
 }
 
 /// Rows are told apart by their data set's name.
