@@ -1,16 +1,18 @@
-//! `evaluate run`: likelihood, accuracy and detection of models on data.
+//! `evaluate run`: the paper's measurements of models on data.
 
 use std::{
     collections::BTreeMap,
+    num::NonZeroUsize,
     path::{Path, PathBuf},
 };
 
+use clap::ValueEnum;
 use indicatif::ProgressBar;
 use undetected_onnx::{
     checkpoint::Checkpoint,
     engine::EngineOptions,
     model::ConditionalModel,
-    suite::{DataEntry, Event, ModelEntry, Outcome, Subject, Suite, Threshold, run_model},
+    suite::{DataEntry, Event, ModelEntry, Outcome, Subject, Suite, Task, Threshold, run_model},
 };
 
 use super::{
@@ -20,14 +22,19 @@ use super::{
 };
 use crate::output;
 
-/// Measure likelihood, accuracy and detection of a suite's models, or of one model on one data set.
+/// Measure a suite's models, or one model on one data set, as the paper does: likelihood, accuracy,
+/// detection, separation from other data, class gap, interpolation, and the objective's two terms.
 ///
-/// Prints a table per model and writes results.csv (every number, long form) and samples.csv (every
-/// image) into the output folder. Uniform noise is always among the inputs to be rejected.
+/// Half of the data, chosen by the seed, fits the detectors' thresholds; the other half measures
+/// them. Prints a table per task and writes, into the output folder, every number with its 99 %
+/// interval (results.csv), every image with its scores and decisions (samples.csv), every class gap
+/// and path, the curves of all figures, and the fitted detectors. A unit stands in the name of each
+/// column. Nothing depends on the batch size.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
-    /// The suite file (TOML): models, data and threshold.
+    /// The suite file (TOML): models, data, tasks and their settings. onnx/suites/demo.toml shows
+    /// every one of them.
     #[arg(conflicts_with_all = ["model", "data", "labels", "ood", "set"])]
     suite: Option<PathBuf>,
     /// The checkpoint, in place of a suite.
@@ -42,10 +49,13 @@ pub struct Args {
     /// Images that should be rejected; may be given again.
     #[arg(long, value_name = "FILE")]
     ood: Vec<PathBuf>,
+    /// Measure this only; may be given again [default: the suite's, or everything].
+    #[arg(long = "task", value_name = "TASK", value_enum)]
+    tasks: Vec<TaskName>,
     /// Take only the first so many images of every data set.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     limit: Option<u32>,
-    /// Where results.csv and samples.csv go [default: out/NAME].
+    /// Where the files go [default: out/NAME].
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Seed of dequantisation, padding noise, synthetic images and the calibration split
@@ -58,33 +68,95 @@ pub struct Args {
     #[command(flatten)]
     threshold: ThresholdArgs,
     #[command(flatten)]
+    paths: PathArgs,
+    #[command(flatten)]
     engine: EngineArgs,
     #[command(flatten)]
     contract: ContractArgs,
 }
 
+/// The tasks, as they are called in suites and in results.csv.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+#[value(rename_all = "snake_case")]
+enum TaskName {
+    /// -log p(x) in bits/dim of every data set.
+    Likelihood,
+    /// Accuracy of argmax p(x, y).
+    Classify,
+    /// False alarms of every detector, and how much of other data it accepts.
+    Detect,
+    /// AUROC, AUPR and FPR at 95 % TPR of every statistic against other data.
+    OutOfDistribution,
+    /// log p(x | label) against wrong labels; detection of mislabelled inputs.
+    ClassGap,
+    /// Paths between accepted images of different classes.
+    Interpolate,
+    /// E[-log p(x)], E[-log p(y | x)] and calibration.
+    Objective,
+}
+
+impl TaskName {
+    fn task(self) -> Task {
+        match self {
+            Self::Likelihood => Task::Likelihood,
+            Self::Classify => Task::Classify,
+            Self::Detect => Task::Detect,
+            Self::OutOfDistribution => Task::OutOfDistribution,
+            Self::ClassGap => Task::ClassGap,
+            Self::Interpolate => Task::Interpolate,
+            Self::Objective => Task::Objective,
+        }
+    }
+}
+
 /// When an input counts as real.
 #[derive(Debug, clap::Args)]
-#[group(multiple = false)]
-#[command(next_help_heading = "Threshold on log p(x)")]
+#[command(next_help_heading = "Detectors: what scores at or above its threshold is accepted")]
 struct ThresholdArgs {
-    /// Fit it on half of the data so that at most this share of real images is rejected; measured
-    /// on the other half [default: the suite's, or 0.05].
-    #[arg(long, value_name = "RATE")]
+    /// Fit every detector on half of the data so that at most this share of real images is rejected;
+    /// measured on the other half [default: the suite's, or 0.05].
+    #[arg(long, value_name = "RATE", group = "threshold", value_parser = rate)]
     false_alarm_rate: Option<f64>,
-    /// Fix it, in bits/dim (the paper's 1.4 for MNIST, 4.0 for CIFAR-10).
-    #[arg(long, value_name = "BITS")]
+    /// Fix the threshold on log p(x), in bits/dim (the paper's 1.4 for MNIST, 4.0 for CIFAR-10); the
+    /// other detectors are left out.
+    #[arg(long, value_name = "BITS", group = "threshold")]
     threshold_bits_per_dim: Option<f64>,
-    /// Fix it, in nats of log p(x).
-    #[arg(long, value_name = "NATS", allow_negative_numbers = true)]
+    /// Fix the threshold on log p(x), in nats; the other detectors are left out.
+    #[arg(long, value_name = "NATS", group = "threshold", allow_negative_numbers = true)]
     threshold_nats: Option<f64>,
+    /// Take the detectors that an earlier run saved: the folder 'detectors' of its output. Images that
+    /// they were fitted on measure nothing.
+    #[arg(long, value_name = "DIR", group = "threshold")]
+    detectors: Option<PathBuf>,
+    /// Fit a threshold for each predicted class.
+    #[arg(long)]
+    per_class: bool,
+}
+
+fn rate(text: &str) -> Result<f64, String> {
+    let rate = text.parse::<f64>().ok().filter(|rate| *rate > 0.0 && *rate < 1.0);
+    rate.ok_or("must lie strictly between 0 and 1".to_owned())
+}
+
+/// Interpolation.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Interpolation")]
+struct PathArgs {
+    /// Pairs of images to walk between [default: the suite's, or 200, or as many as can be formed].
+    #[arg(long, value_name = "N")]
+    pairs: Option<NonZeroUsize>,
+    /// Points of a path, both ends among them [default: the suite's, or 100].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..))]
+    alphas: Option<u32>,
 }
 
 const EXAMPLES: &str = "\
 Examples:
   evaluate run onnx/suites/demo.toml
   evaluate run --model MODEL.onnx --data t10k-images-idx3-ubyte.gz --threshold-bits-per-dim 1.4
-  evaluate run --model MODEL.onnx --data cifar-10-batches-bin --ood svhn.npz --engine ort";
+  evaluate run --model MODEL.onnx --data cifar-10-batches-bin --ood svhn.npz --engine ort
+  evaluate run --model MODEL.onnx --data t10k-images-idx3-ubyte --task interpolate --pairs 1000
+  evaluate run onnx/suites/demo.toml --detectors out/demo/detectors";
 
 pub fn run(args: &Args) -> anyhow::Result<()> {
     let suite = args.suite()?;
@@ -114,6 +186,14 @@ impl Args {
         if let Some(threshold) = self.threshold.chosen() {
             suite.threshold = threshold;
         }
+        suite.detect.per_class |= self.threshold.per_class;
+        if !self.tasks.is_empty() {
+            suite.tasks = self.tasks.iter().map(|name| name.task()).collect();
+        }
+        suite.interpolate.pairs = self.paths.pairs.or(suite.interpolate.pairs);
+        if let Some(alphas) = self.paths.alphas {
+            suite.interpolate.alphas = alphas as usize;
+        }
         if let Some(limit) = self.limit {
             let data = std::iter::once(&mut suite.data).chain(&mut suite.out_of_distribution);
             data.for_each(|entry| entry.limit = Some(limit as usize));
@@ -142,7 +222,8 @@ impl ThresholdArgs {
     fn chosen(&self) -> Option<Threshold> {
         let fitted = self.false_alarm_rate.map(Threshold::FalseAlarmRate);
         let bits = self.threshold_bits_per_dim.map(Threshold::BitsPerDim);
-        fitted.or(bits).or(self.threshold_nats.map(Threshold::Nats))
+        let nats = self.threshold_nats.map(Threshold::Nats);
+        fitted.or(bits).or(nats).or_else(|| self.detectors.clone().map(Threshold::Detectors))
     }
 }
 

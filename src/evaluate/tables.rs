@@ -22,6 +22,9 @@ pub fn tables(outcome: &Outcome) -> String {
         detectors(real),
         detection(real, &datasets),
         separation(&datasets),
+        class_gap(real),
+        paths(real, outcome),
+        objective(real),
     ];
     title + &sections.into_iter().flatten().collect::<String>()
 }
@@ -186,34 +189,20 @@ fn detection(real: &DatasetRows<'_>, datasets: &[DatasetRows<'_>]) -> Option<Str
 
 /// What a threshold cannot change.
 fn separation(datasets: &[DatasetRows<'_>]) -> Option<String> {
-    let header = [
-        "real against",
-        "statistic",
-        ">AUROC",
-        ">AUPR in",
-        ">AUPR out",
-        ">others accepted",
-        ">real rejected",
-    ];
+    let header =
+        ["other data", "statistic", ">AUROC", ">AUPR in", ">AUPR out", ">FPR in", ">FPR out"];
     let mut table = output::table(&header);
     for dataset in datasets {
         for (place, name) in dataset.statistics(Task::OutOfDistribution).into_iter().enumerate() {
             let find = |metric: &str, unit: &str| {
                 dataset.find(Task::OutOfDistribution, Some(name), metric, unit)
             };
-            let area = |metric: &str| {
-                find(metric, "area").map_or("-".to_owned(), |row| format!("{:.4}", row.value))
-            };
+            let area = |metric: &str| find(metric, "area").map_or("-".to_owned(), digits);
             let share = |metric: &str| find(metric, "share").map_or("-".to_owned(), percent);
-            let auroc =
-                find("auroc", "area").map_or("-".to_owned(), |row| match (row.low, row.high) {
-                    (Some(low), Some(high)) => format!("{:.3} [{low:.3}, {high:.3}]", row.value),
-                    _ => format!("{:.3}", row.value),
-                });
             table.add_row([
                 if place == 0 { dataset.name.to_owned() } else { String::new() },
                 short(name).to_owned(),
-                auroc,
+                cell(find("auroc", "area")),
                 area("aupr_in_positive"),
                 area("aupr_out_positive"),
                 share("fpr95_in_positive"),
@@ -221,10 +210,125 @@ fn separation(datasets: &[DatasetRows<'_>]) -> Option<String> {
             ]);
         }
     }
-    let title = "Out of distribution, for any threshold: real images score higher where AUROC > 0.5. \
-                 AUPR in, out: real, other\nimages are the positives. FPR at 95 % TPR, %: others \
-                 accepted where 95 % of real are; real rejected\nwhere 95 % of others are";
+    let title = "Out of distribution, whatever the threshold. AUROC above 0.5: real images score \
+                 higher than\nothers. In, out: real images, the others are the positives. FPR at \
+                 95 % TPR, %: others\naccepted where 95 % of real images are (in), real images \
+                 rejected where 95 % of others are (out)";
     (table.row_count() > 0).then(|| output::section(title, &table))
+}
+
+/// Section 4.2 and figure 3.
+fn class_gap(real: &DatasetRows<'_>) -> Option<String> {
+    let nats = |metric: &str| real.get(Task::ClassGap, metric, "nats");
+    let mut likelihoods = output::table(&["log p(x | y), nats", ">mean", ">standard deviation"]);
+    for (title, name) in [
+        ("y the label", "log_px_given_label"),
+        ("y the best wrong class", "log_px_given_best_wrong"),
+        ("gap: the first less the second", "gap"),
+    ] {
+        let deviation = nats(&format!("deviation_{name}"));
+        likelihoods.add_row([
+            title.to_owned(),
+            cell(nats(&format!("mean_{name}"))),
+            deviation.map_or("-".to_owned(), interval),
+        ]);
+    }
+    let mut pairs = output::table(&["(x, y) against (x, wrong y)", ">AUROC", ">detected, %"]);
+    for (title, name) in [
+        ("wrong y: the best wrong class", "best_wrong"),
+        ("wrong y: drawn at random", "random_wrong"),
+    ] {
+        pairs.add_row([
+            title.to_owned(),
+            real.cell(Task::ClassGap, &format!("mislabelled_auroc_{name}"), "area"),
+            real.cell(Task::ClassGap, &format!("mislabelled_detected_{name}"), "share"),
+        ]);
+    }
+    let ratio = real.get(Task::ClassGap, "gap_over_deviation", "ratio").map(|row| row.value);
+    let title = format!(
+        "Class gap on {}: what the label is worth in likelihood. Mean gap over the deviation of\n\
+         log p(x | label): {}. Overlap of the histograms: {} %. Label leads all classes: {} %",
+        real.name,
+        ratio.map_or("-".to_owned(), |ratio| output::significant(ratio, 3)),
+        real.get(Task::ClassGap, "overlap", "share").map_or("-".to_owned(), percent),
+        real.get(Task::ClassGap, "label_leads", "share").map_or("-".to_owned(), percent),
+    );
+    let mislabelled = "Mislabelled inputs by log p(x, y): detected at 5 % false alarms";
+    nats("mean_gap")
+        .map(|_| output::section(&title, &likelihoods) + &output::section(mislabelled, &pairs))
+}
+
+/// Section 4.4, figures 1, 4 and 6.
+fn paths(real: &DatasetRows<'_>, outcome: &Outcome) -> Option<String> {
+    let found = outcome.interpolation.as_ref()?;
+    let share = |metric: &str| real.cell(Task::Interpolate, metric, "share");
+    let mut table = output::table(&["paths", ">"]);
+    for (title, value) in [
+        ("wholly accepted, both ends included, %", share("paths_accepted")),
+        ("both ends accepted under the path's own noise, %", share("ends_accepted")),
+        ("midpoint accepted, %", share("midpoints_accepted")),
+        ("midpoint likelier than both ends, %", share("midpoints_likelier")),
+        (
+            "-log p(midpoint) less the mean of the ends', bits/dim",
+            real.cell(Task::Interpolate, "midpoint_minus_ends", "bits/dim"),
+        ),
+        (
+            "AUROC of real images against midpoints by log p(x)",
+            real.cell(Task::Interpolate, "midpoint_auroc", "area"),
+        ),
+    ] {
+        table.add_row([title.to_owned(), value]);
+    }
+    let (selection, seed) = (&found.selection, outcome.rows.first().map_or(0, |row| row.seed));
+    let title = format!(
+        "Interpolation on {}: {} disjoint pairs of different classes (seed {seed}), {} alphas a\n\
+         path. Of {} test images {} are misclassified, {} rejected by the marginal detector, {} without a\n\
+         finite density: {} are eligible",
+        real.name,
+        selection.pairs.len(),
+        found.summary.grid.len(),
+        selection.candidates,
+        selection.misclassified,
+        selection.rejected,
+        selection.not_finite,
+        selection.eligible,
+    );
+    Some(output::section(&title, &table))
+}
+
+/// Equation 4.
+fn objective(real: &DatasetRows<'_>) -> Option<String> {
+    let get = |metric: &str, unit: &str| real.get(Task::Objective, metric, unit);
+    let share = |metric: &str| {
+        get(metric, "share")
+            .map_or("-".to_owned(), |row| format!("{}", output::significant(100.0 * row.value, 3)))
+    };
+    let class_term = get("class_term", "nats")?;
+    let mut table = output::table(&["term", ">nats", ">share of the sum, %"]);
+    let marginal = cell(get("marginal_term", "nats"));
+    table.add_row(["E[-log p(x)], the length of a code".to_owned(), marginal, String::new()]);
+    let class = match class_term.value.abs() < 0.1 {
+        true => output::significant(class_term.value, 3),
+        false => interval(class_term),
+    };
+    table.add_row(["E[-log p(y | x)]".to_owned(), class, share("class_share")]);
+    let uniform = get("class_term_of_uniform", "nats").map_or(0.0, |row| row.value);
+    table.add_row([
+        "the same, were p(y | x) uniform".to_owned(),
+        format!("{uniform:.3}"),
+        share("class_share_of_uniform"),
+    ]);
+    let error = get("expected_calibration_error", "share").map_or("-".to_owned(), percent);
+    let bins = get("calibration_bins", "bins").map_or(0.0, |row| row.value);
+    let title = format!(
+        "Objective (equation 4) on {}. Expected calibration error {error} % in {bins} bins",
+        real.name
+    );
+    Some(output::section(&title, &table))
+}
+
+fn digits(row: &Row) -> String {
+    format!("{:.4}", row.value)
 }
 
 /// Without its interval, which a table of many columns has no room for.

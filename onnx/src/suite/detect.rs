@@ -77,7 +77,8 @@ pub(super) enum Plan {
 }
 
 impl Plan {
-    /// What the suite asks for, with the split of `images` images of `dataset` that it implies.
+    /// What the suite asks for, with the split of `images` images of `dataset` that it implies: no
+    /// detectors where no task asks one.
     ///
     /// # Errors
     /// Where saved detectors cannot be used, or a rate cannot be kept with so few images: whatever can
@@ -89,6 +90,9 @@ impl Plan {
         dataset: &str,
         images: usize,
     ) -> Result<(Self, Split)> {
+        if !suite.asks_detectors() {
+            return Ok((Self::Given(vec![]), Split(None)));
+        }
         let fixed = |nats| -> Result<(Self, Split)> {
             let thresholds = Thresholds::Common(nats);
             let detector = SavedDetector {

@@ -147,8 +147,10 @@ pub fn run_model<'a>(
     suite.check()?;
     let spec = subject.model.spec().clone();
     let data = labelled(suite, &spec)?;
+    let mut others = files(suite, &spec)?;
+    refuse_equal_names(std::iter::once(&data).chain(&others))?;
     let (plan, split) = Plan::new(suite, &spec, &subject.sha256, &data.name, data.len())?;
-    let others = others(suite, &spec, &data, &split)?;
+    others.extend(synthetic(suite, &spec, &data, &split));
     refuse_equal_names(std::iter::once(&data).chain(&others))?;
     let fit = |images: Images| images.fit(spec.image, subject.pad);
     let (data, others) = (fit(data)?, others.into_iter().map(fit).collect::<Result<Vec<_>>>()?);
@@ -341,31 +343,27 @@ fn labelled(suite: &Suite, spec: &ModelSpec) -> Result<Images> {
     }
 }
 
-/// Other data, where a task looks at it. Noise is added to images that fit nothing.
-fn others(suite: &Suite, spec: &ModelSpec, data: &Images, split: &Split) -> Result<Vec<Images>> {
-    let looked_at = [Task::Likelihood, Task::Detect, Task::OutOfDistribution];
-    if !looked_at.iter().any(|task| suite.has(*task)) {
-        return Ok(vec![]);
+/// Files of other data, where a task looks at them.
+fn files(suite: &Suite, spec: &ModelSpec) -> Result<Vec<Images>> {
+    match suite.sees_other_data() {
+        true => suite.out_of_distribution.iter().map(|entry| open(entry, spec)).collect(),
+        false => Ok(vec![]),
     }
-    let mut others = suite
-        .out_of_distribution
-        .iter()
-        .map(|entry| open(entry, spec))
-        .collect::<Result<Vec<_>>>()?;
+}
+
+/// Other data that is made, where a task looks at it. Noise is added to images that fit nothing.
+fn synthetic(suite: &Suite, spec: &ModelSpec, data: &Images, split: &Split) -> Vec<Images> {
+    if !suite.sees_other_data() {
+        return vec![];
+    }
     let settings = &suite.synthetic;
     let count = settings.images.get().min(data.len());
-    if settings.uniform {
-        others.push(Images::uniform_noise(spec.image, count, suite.seed));
-    }
-    if settings.constant {
-        others.push(Images::constant(spec.image, count, suite.seed));
-    }
+    let uniform = settings.uniform.then(|| Images::uniform_noise(spec.image, count, suite.seed));
+    let constant = settings.constant.then(|| Images::constant(spec.image, count, suite.seed));
     let test = (0..data.len()).filter(|index| split.part(*index) == Part::Test);
     let test: Vec<usize> = test.take(count).collect();
-    for deviation in &settings.noise {
-        others.push(data.with_noise(&test, *deviation, suite.seed));
-    }
-    Ok(others)
+    let noisy = settings.noise.iter().map(|sd| data.with_noise(&test, *sd, suite.seed));
+    uniform.into_iter().chain(constant).chain(noisy).collect()
 }
 
 fn open(entry: &DataEntry, spec: &ModelSpec) -> Result<Images> {

@@ -177,6 +177,18 @@ impl Suite {
         self.tasks.contains(&task)
     }
 
+    /// Whether a task looks at other data than [`Suite::data`].
+    pub(super) fn sees_other_data(&self) -> bool {
+        [Task::Likelihood, Task::Detect, Task::OutOfDistribution].iter().any(|task| self.has(*task))
+    }
+
+    /// Whether a task asks a detector.
+    pub(super) fn asks_detectors(&self) -> bool {
+        [Task::Detect, Task::OutOfDistribution, Task::Interpolate]
+            .iter()
+            .any(|task| self.has(*task))
+    }
+
     /// Refuses settings that no data could make valid, wherever they come from.
     ///
     /// # Errors
