@@ -322,7 +322,7 @@ impl ConditionalModel for Holes {
     fn log_prob(&mut self, batch: &Batch) -> Result<DMatrix<f64>> {
         let mut log_prob = self.0.log_prob(batch)?;
         for (mut column, x) in log_prob.column_iter_mut().zip(batch.x.column_iter()) {
-            if (x[0] * 1e4) as u32 % 5 == 0 {
+            if ((x[0] * 1e4) as u32).is_multiple_of(5) {
                 column.fill(f64::NAN);
             }
         }

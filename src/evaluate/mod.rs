@@ -34,7 +34,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Run(run::Args),
+    Run(Box<run::Args>),
     Inspect(inspect::Args),
     Dataset(dataset::Args),
     Engines(engines::Args),

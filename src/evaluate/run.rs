@@ -11,6 +11,7 @@ use indicatif::ProgressBar;
 use undetected_onnx::{
     checkpoint::Checkpoint,
     engine::EngineOptions,
+    memory::BatchSize,
     model::ConditionalModel,
     suite::{DataEntry, Event, ModelEntry, Outcome, Subject, Suite, Task, Threshold, run_model},
 };
@@ -62,9 +63,14 @@ pub struct Args {
     /// [default: the suite's, or 0].
     #[arg(long, value_name = "SEED")]
     seed: Option<u64>,
-    /// Images per call of the engine; changes speed only.
-    #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..))]
-    batch_size: u32,
+    /// Memory that one batch of images may take in the engine, for example 512MiB or 2GiB: the
+    /// engine is asked what an image takes, and batches are made as large as fits, up to 256 images.
+    /// The model's weights, the data and 100 bytes an image come on top. Changes speed only.
+    #[arg(long, value_name = "SIZE", default_value = "1GiB", value_parser = size)]
+    memory: u64,
+    /// Images per call of the engine, in place of --memory; changes speed only.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), conflicts_with = "memory")]
+    batch_size: Option<u32>,
     #[command(flatten)]
     threshold: ThresholdArgs,
     #[command(flatten)]
@@ -133,6 +139,16 @@ struct ThresholdArgs {
     per_class: bool,
 }
 
+/// A number of bytes, with or without a binary unit.
+fn size(text: &str) -> Result<u64, String> {
+    let units = [("KiB", 10), ("MiB", 20), ("GiB", 30), ("B", 0)];
+    let unit = units.iter().find_map(|(unit, shift)| Some((text.strip_suffix(unit)?, *shift)));
+    let (number, shift) = unit.unwrap_or((text, 0));
+    let number = number.trim().parse::<u64>().ok().filter(|number| *number > 0);
+    let bytes = number.and_then(|number| number.checked_mul(1 << shift));
+    bytes.ok_or("write a whole number above 0 with KiB, MiB or GiB".to_owned())
+}
+
 fn rate(text: &str) -> Result<f64, String> {
     let rate = text.parse::<f64>().ok().filter(|rate| *rate > 0.0 && *rate < 1.0);
     rate.ok_or("must lie strictly between 0 and 1".to_owned())
@@ -166,7 +182,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     let mut files = ResultFiles::create(&out)?;
     let options = args.engine.options();
     for model in &suite.models {
-        let outcome = evaluate(&suite, model, &options, args.batch_size as usize, &mut files)?;
+        let outcome = evaluate(args, &suite, model, &options, &mut files)?;
         output::print(&tables(&outcome))?;
         files.publish(&outcome)?;
     }
@@ -201,6 +217,16 @@ impl Args {
         Ok(suite)
     }
 
+    fn images_per_batch(&self, checkpoint: &mut Checkpoint) -> anyhow::Result<usize> {
+        if let Some(given) = self.batch_size {
+            return Ok(given as usize);
+        }
+        let size = BatchSize::of(checkpoint, self.memory)?;
+        let kib = size.bytes_per_image.div_ceil(1024);
+        output::warn(&format!("batches of {} images, {kib} KiB each in the engine", size.images));
+        Ok(size.images)
+    }
+
     fn described(&self, model: &Path, data: &Path) -> Suite {
         let entry = |images: &Path, labels: Option<&PathBuf>| DataEntry {
             name: None,
@@ -228,10 +254,10 @@ impl ThresholdArgs {
 }
 
 fn evaluate(
+    args: &Args,
     suite: &Suite,
     model: &ModelEntry,
     options: &EngineOptions,
-    batch_size: usize,
     files: &mut ResultFiles,
 ) -> anyhow::Result<Outcome> {
     let mut checkpoint = Checkpoint::open(&model.path, &model.overrides()?, options)?;
@@ -244,6 +270,7 @@ fn evaluate(
             "warning: {name} has no parity vectors; nothing shows that its values are right"
         ));
     }
+    let batch_size = args.images_per_batch(&mut checkpoint)?;
     let mut bar = ProgressBar::hidden();
     let subject = Subject::of(&mut checkpoint);
     let outcome = run_model(suite, subject, batch_size, &mut |event| {

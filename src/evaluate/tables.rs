@@ -300,8 +300,7 @@ fn paths(real: &DatasetRows<'_>, outcome: &Outcome) -> Option<String> {
 fn objective(real: &DatasetRows<'_>) -> Option<String> {
     let get = |metric: &str, unit: &str| real.get(Task::Objective, metric, unit);
     let share = |metric: &str| {
-        get(metric, "share")
-            .map_or("-".to_owned(), |row| format!("{}", output::significant(100.0 * row.value, 3)))
+        get(metric, "share").map_or("-".to_owned(), |row| output::significant(100.0 * row.value, 3))
     };
     let class_term = get("class_term", "nats")?;
     let mut table = output::table(&["term", ">nats", ">share of the sum, %"]);
