@@ -1,7 +1,13 @@
 //! log p(x) from log p(x given y), for every image of a data set.
 
+use std::ops::Range;
+
 use crate::{
-    classify, complexity, dataset::Images, dequantise, error::Result, model::ConditionalModel,
+    classify, complexity,
+    dataset::{ImageStream, Images},
+    dequantise,
+    error::Result,
+    model::ConditionalModel,
 };
 
 /// What a model says of one image.
@@ -114,16 +120,47 @@ pub fn for_each(
     visit: &mut dyn FnMut(&Score, &[f64]) -> Result<()>,
 ) -> Result<()> {
     for first in (0..images.len()).step_by(batch_size) {
-        let count = batch_size.min(images.len() - first);
-        let batch = dequantise::batch(images, model.spec(), first, count, seed);
-        let log_prob = model.log_prob(&batch)?;
-        for (index, column) in (first..).zip(log_prob.column_iter()) {
-            let label = images.labels.as_ref().map(|labels| labels[index]);
-            let complexity = Some(complexity::nats(images, index));
-            let log_prob = column.as_slice();
-            let score = Score::new(index, label, &model.spec().ln_prior, log_prob, complexity);
-            visit(&score, log_prob)?;
-        }
+        let range = first..images.len().min(first + batch_size);
+        see(model, images, range, 0, seed, visit)?;
+    }
+    Ok(())
+}
+
+/// [`for_each`] of images whose pixels are read as they are scored: in memory is one batch.
+///
+/// # Errors
+/// Those of [`for_each`] and of [`ImageStream::for_each_block`].
+///
+/// # Panics
+/// As [`for_each`].
+pub fn for_each_streamed(
+    model: &mut dyn ConditionalModel,
+    images: &ImageStream,
+    batch_size: usize,
+    seed: u64,
+    visit: &mut dyn FnMut(&Score, &[f64]) -> Result<()>,
+) -> Result<()> {
+    images.for_each_block(batch_size, &mut |first, block| {
+        see(model, &block, 0..block.len(), first, seed, visit)
+    })
+}
+
+/// One batch, where image i is image `before` + i of its data set.
+fn see(
+    model: &mut dyn ConditionalModel,
+    images: &Images,
+    range: Range<usize>,
+    before: usize,
+    seed: u64,
+    visit: &mut dyn FnMut(&Score, &[f64]) -> Result<()>,
+) -> Result<()> {
+    let batch = dequantise::part(images, model.spec(), range.clone(), before, seed);
+    let log_prob = model.log_prob(&batch)?;
+    for (index, column) in range.zip(log_prob.column_iter()) {
+        let label = images.labels.as_ref().map(|labels| labels[index]);
+        let complexity = Some(complexity::nats(images, index));
+        let (ln_prior, log_prob) = (&model.spec().ln_prior, column.as_slice());
+        visit(&Score::new(before + index, label, ln_prior, log_prob, complexity), log_prob)?;
     }
     Ok(())
 }

@@ -4,7 +4,10 @@ pub mod background_digits;
 mod cifar10;
 mod idx;
 mod npz;
+mod stream;
 mod synthetic;
+
+pub use stream::ImageStream;
 
 use std::{
     fs::File,

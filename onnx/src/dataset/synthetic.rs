@@ -34,32 +34,26 @@ impl Images {
         made("constant".to_owned(), shape, pixels)
     }
 
-    /// The images of `indices`, in that order, with independent Gaussian noise of standard deviation
-    /// `deviation` on each pixel, the pixels' range being 1.
+    /// The same images with independent Gaussian noise of standard deviation `deviation` on each
+    /// pixel, the pixels' range being 1.
     ///
     /// An 8-bit k becomes k + 256 `deviation` z rounded, a real v becomes v + `deviation` z; what
-    /// leaves the pixels' range becomes its end, as in a camera. Image i of `self` draws its z from
-    /// stream (seed, "added-noise", i).
-    ///
-    /// # Panics
-    /// If an index leaves the data set.
-    pub fn with_noise(&self, indices: &[usize], deviation: f64, seed: u64) -> Self {
+    /// leaves the pixels' range becomes its end, as in a camera. Image i draws its z from stream
+    /// (seed, "added-noise", i).
+    pub fn with_noise(&self, deviation: f64, seed: u64) -> Self {
         let (streams, standard) = (Streams::new(seed, "added-noise"), Normal::standard());
-        let normal = |index: usize| {
+        let normal = (0..self.len()).flat_map(|index| {
             let uniform = streams.get(index as u64).sample_iter::<f64, _>(StandardUniform);
-            uniform.map(|u| deviation * standard.inverse_cdf(u))
-        };
-        let range = |index: usize| index * self.shape.len()..(index + 1) * self.shape.len();
+            uniform.take(self.shape.len()).map(|u| deviation * standard.inverse_cdf(u))
+        });
         let pixels = match &self.pixels {
             Pixels::Bytes(bytes) => {
                 let noisy = |(k, z): (&u8, f64)| (f64::from(*k) + 256.0 * z).round() as u8;
-                let image = |index: &usize| bytes[range(*index)].iter().zip(normal(*index));
-                Pixels::Bytes(indices.iter().flat_map(image).map(noisy).collect())
+                Pixels::Bytes(bytes.iter().zip(normal).map(noisy).collect())
             }
             Pixels::Unit(values) => {
                 let noisy = |(v, z): (&f32, f64)| (f64::from(*v) + z).clamp(0.0, 1.0) as f32;
-                let image = |index: &usize| values[range(*index)].iter().zip(normal(*index));
-                Pixels::Unit(indices.iter().flat_map(image).map(noisy).collect())
+                Pixels::Unit(values.iter().zip(normal).map(noisy).collect())
             }
         };
         let name = format!("{} + noise {deviation}", self.name);
@@ -97,17 +91,20 @@ mod tests {
     #[test]
     fn added_noise_has_its_deviation_and_follows_the_image() {
         let grey =
-            Images { pixels: Pixels::Bytes(vec![128; 4 * 600]), ..Images::constant(SHAPE, 4, 0) };
-        let noisy = grey.with_noise(&[3, 1], 0.05, 7);
+            Images { pixels: Pixels::Bytes(vec![128; 2 * 600]), ..Images::constant(SHAPE, 2, 0) };
+        let noisy = grey.with_noise(0.05, 7);
         assert_eq!((noisy.len(), noisy.name.as_str()), (2, "constant + noise 0.05"));
         let squares = |value: &u8| (f64::from(*value) - 128.0).powi(2);
         let found = (bytes(&noisy).iter().map(squares).sum::<f64>() / 1200.0).sqrt() / 256.0;
         // Rounding adds 1/12 to a variance of 164; the sample's own error is 1/sqrt(2400).
         assert!((found / 0.05 - 1.0).abs() < 4.0 / 2400_f64.sqrt() + 1e-3, "{found}");
-        assert_eq!(bytes(&grey.with_noise(&[1], 0.05, 7)), &bytes(&noisy)[600..]);
+        let mut first = grey.clone();
+        first.truncate(1);
+        assert_eq!(bytes(&first.with_noise(0.05, 7)), &bytes(&noisy)[..600]);
+        assert_ne!(&bytes(&noisy)[..600], &bytes(&noisy)[600..]);
 
         let unit = Images { pixels: Pixels::Unit(vec![0.9; 600]), ..grey };
-        let Pixels::Unit(values) = unit.with_noise(&[0], 0.5, 7).pixels else { panic!("real") };
+        let Pixels::Unit(values) = unit.with_noise(0.5, 7).pixels else { panic!("real") };
         assert!(values.iter().all(|value| (0.0..=1.0).contains(value)) && values.contains(&1.0));
     }
 }

@@ -8,10 +8,10 @@ use super::{
     table::{Place, Table},
 };
 use crate::{
-    dataset::{Images, Pixels},
+    dataset::{ImageStream, Images, Pixels},
     detect::{SavedDetector, Statistic, ThresholdDetector},
     error::{Error, Result},
-    interpolate::{Path, Selection, Summary, Walk, alphas},
+    interpolate::{Pair, Path, Selection, Summary, Walk, alphas},
     model::{ConditionalModel, ModelSpec},
     record::{PathRow, PointRow},
     statistics::{Positive, Ranking, RocPoint},
@@ -66,7 +66,7 @@ pub(super) fn check(settings: &Interpolate, test_images: usize) -> Result<()> {
 
 /// What is walked on.
 pub(super) struct Ground<'a> {
-    pub(super) images: &'a Images,
+    pub(super) images: &'a ImageStream,
     pub(super) scored: &'a Scored,
     pub(super) split: &'a Split,
     pub(super) detectors: &'a [SavedDetector],
@@ -105,19 +105,26 @@ impl Ground<'_> {
         report: &mut dyn FnMut(Event<'_>) -> Result<()>,
     ) -> Result<Interpolation> {
         let selection = self.select(settings, table.seed)?;
+        // The ends alone are in memory: images 2i and 2i + 1 are those of pair i.
+        let ends: Vec<usize> = selection.pairs.iter().flat_map(|pair| pair.images).collect();
+        let ends = self.images.pick(&ends)?;
+        let places = selection.pairs.iter().enumerate();
+        let pairs: Vec<Pair> =
+            places.map(|(i, pair)| Pair { images: [2 * i, 2 * i + 1], ..*pair }).collect();
         let walk = Walk {
-            images: self.images,
-            pairs: &selection.pairs,
+            images: &ends,
+            pairs: &pairs,
             detector: self.detector()?,
             alphas: settings.alphas,
             seed: table.seed,
         };
-        let (spec, name) = (&table.spec, &self.images.name);
+        let (spec, name) = (&table.spec, self.images.name());
         let points = settings.alphas + 1;
         let title = format!("{name}, paths");
         report(Event::Started { dataset: &title, images: points * selection.pairs.len() })?;
         let mut examples = vec![];
         let summary = walk.run(model, batch_size, &mut |path| {
+            let path = &Path { pair: selection.pairs[path.index], ..path.clone() };
             report(Event::Seen(points))?;
             report(Event::Path(&PathRow::new(&spec.name, name, path)))?;
             for point in PointRow::of(&spec.name, name, path) {
@@ -135,7 +142,7 @@ impl Ground<'_> {
 
     /// Midpoints against all real images that fit nothing.
     fn against_real(&self, table: &mut Table, summary: &Summary) -> (Vec<RocPoint>, Likelihoods) {
-        let place = Place::new(&self.images.name, Task::Interpolate);
+        let place = Place::new(self.images.name(), Task::Interpolate);
         let real = || self.split.test(self.scored).map(|score| score.log_px);
         let inside: Vec<f64> = real().collect();
         let n = (inside.len() + summary.midpoint_scores.len()) as u64;

@@ -14,7 +14,7 @@ use crate::{
     checkpoint::Checkpoint,
     class_gap::ClassGap,
     contract::Contract,
-    dataset::Images,
+    dataset::{ImageStream, Images},
     detect::{SavedDetector, Statistic, ThresholdDetector},
     engine::EngineInfo,
     error::{Error, Result},
@@ -149,10 +149,10 @@ pub fn run_model<'a>(
     let data = labelled(suite, &spec)?;
     let mut others = files(suite, &spec)?;
     refuse_equal_names(std::iter::once(&data).chain(&others))?;
-    let (plan, split) = Plan::new(suite, &spec, &subject.sha256, &data.name, data.len())?;
-    others.extend(synthetic(suite, &spec, &data, &split));
+    let (plan, split) = Plan::new(suite, &spec, &subject.sha256, data.name(), data.len())?;
+    others.extend(synthetic(suite, &spec, &data, &split)?);
     refuse_equal_names(std::iter::once(&data).chain(&others))?;
-    let fit = |images: Images| images.fit(spec.image, subject.pad);
+    let fit = |images: ImageStream| images.fit(spec.image, subject.pad);
     let (data, others) = (fit(data)?, others.into_iter().map(fit).collect::<Result<Vec<_>>>()?);
 
     if suite.has(Task::Interpolate) {
@@ -170,10 +170,10 @@ pub fn run_model<'a>(
         Table { spec: spec.clone(), engine: engine.clone(), seed: suite.seed, rows: vec![] };
     let mut run = Run { suite, subject, batch_size, report, table };
     let scored = run.see(&data, gap.as_mut())?;
-    let detectors = plan.detectors(suite, &spec, &sha256, (&data.name, &scored, &split))?;
+    let detectors = plan.detectors(suite, &spec, &sha256, (data.name(), &scored, &split))?;
     let real = Real { images: &data, scored: &scored, split: &split, detectors: &detectors };
     let reliability = run.data(&real)?;
-    let class_gap = gap.map(|gap| gap.finish(&mut run.table, &data.name));
+    let class_gap = gap.map(|gap| gap.finish(&mut run.table, data.name()));
     let interpolation = suite.has(Task::Interpolate).then(|| run.walk(&real)).transpose()?;
     let (mut separations, mut likelihoods) = (vec![], vec![]);
     for images in &others {
@@ -185,7 +185,7 @@ pub fn run_model<'a>(
     Ok(Outcome {
         spec,
         engine,
-        data: data.name,
+        data: data.name().to_owned(),
         rows,
         detectors,
         separations,
@@ -198,7 +198,7 @@ pub fn run_model<'a>(
 
 /// The data that the model was trained for, seen and judged.
 struct Real<'a> {
-    images: &'a Images,
+    images: &'a ImageStream,
     scored: &'a Scored,
     split: &'a Split,
     detectors: &'a [SavedDetector],
@@ -234,29 +234,29 @@ impl Run<'_> {
     /// Goes through a data set, and shows its class gap as it goes.
     fn see(
         &mut self,
-        images: &Images,
+        images: &ImageStream,
         mut gap: Option<&mut class_gap::Collector>,
     ) -> Result<Scored> {
         let (report, spec) = (&mut *self.report, &self.table.spec);
-        report(Event::Started { dataset: &images.name, images: images.len() })?;
+        report(Event::Started { dataset: images.name(), images: images.len() })?;
         let mut scored = Scored::default();
         let visit = &mut |score: &Score, log_prob: &[f64]| {
             scored.push(score);
             let sample = gap.as_mut().and_then(|gap| gap.push(score, log_prob));
             if let Some(sample) = sample {
-                report(Event::Gap(&GapRow::new(&spec.name, &images.name, &sample)))?;
+                report(Event::Gap(&GapRow::new(&spec.name, images.name(), &sample)))?;
             }
             report(Event::Seen(1))
         };
         let (model, seed) = (&mut *self.subject.model, self.suite.seed);
-        crate::likelihood::for_each(model, images, self.batch_size, seed, visit)?;
+        crate::likelihood::for_each_streamed(model, images, self.batch_size, seed, visit)?;
         Ok(scored)
     }
 
     /// The tasks on the data that the model was trained for which look at single images.
     fn data(&mut self, real: &Real<'_>) -> Result<Option<Reliability>> {
         let Real { images, scored, split, detectors } = *real;
-        let name = images.name.as_str();
+        let name = images.name();
         if self.suite.has(Task::Likelihood) {
             likelihood::measure(&mut self.table, name, scored);
         }
@@ -287,10 +287,10 @@ impl Run<'_> {
     /// The tasks on other data.
     fn other(
         &mut self,
-        images: &Images,
+        images: &ImageStream,
         real: &Real<'_>,
     ) -> Result<(Vec<Separation>, Option<Likelihoods>)> {
-        let (name, scored) = (images.name.as_str(), self.see(images, None)?);
+        let (name, scored) = (images.name(), self.see(images, None)?);
         if self.suite.has(Task::Likelihood) {
             likelihood::measure(&mut self.table, name, &scored);
         }
@@ -332,9 +332,9 @@ impl Run<'_> {
     }
 }
 
-fn labelled(suite: &Suite, spec: &ModelSpec) -> Result<Images> {
+fn labelled(suite: &Suite, spec: &ModelSpec) -> Result<ImageStream> {
     let data = open(&suite.data, spec)?;
-    match data.labels {
+    match data.labels() {
         Some(_) => Ok(data),
         None => Err(Error::setting(
             format!("data {}", suite.data.images.display()),
@@ -344,7 +344,7 @@ fn labelled(suite: &Suite, spec: &ModelSpec) -> Result<Images> {
 }
 
 /// Files of other data, where a task looks at them.
-fn files(suite: &Suite, spec: &ModelSpec) -> Result<Vec<Images>> {
+fn files(suite: &Suite, spec: &ModelSpec) -> Result<Vec<ImageStream>> {
     match suite.sees_other_data() {
         true => suite.out_of_distribution.iter().map(|entry| open(entry, spec)).collect(),
         false => Ok(vec![]),
@@ -352,24 +352,36 @@ fn files(suite: &Suite, spec: &ModelSpec) -> Result<Vec<Images>> {
 }
 
 /// Other data that is made, where a task looks at it. Noise is added to images that fit nothing.
-fn synthetic(suite: &Suite, spec: &ModelSpec, data: &Images, split: &Split) -> Vec<Images> {
+fn synthetic(
+    suite: &Suite,
+    spec: &ModelSpec,
+    data: &ImageStream,
+    split: &Split,
+) -> Result<Vec<ImageStream>> {
     if !suite.sees_other_data() {
-        return vec![];
+        return Ok(vec![]);
     }
     let settings = &suite.synthetic;
     let count = settings.images.get().min(data.len());
-    let uniform = settings.uniform.then(|| Images::uniform_noise(spec.image, count, suite.seed));
-    let constant = settings.constant.then(|| Images::constant(spec.image, count, suite.seed));
-    let test = (0..data.len()).filter(|index| split.part(*index) == Part::Test);
-    let test: Vec<usize> = test.take(count).collect();
-    let noisy = settings.noise.iter().map(|sd| data.with_noise(&test, *sd, suite.seed));
-    uniform.into_iter().chain(constant).chain(noisy).collect()
+    let mut made = vec![];
+    if settings.uniform {
+        made.push(Images::uniform_noise(spec.image, count, suite.seed));
+    }
+    if settings.constant {
+        made.push(Images::constant(spec.image, count, suite.seed));
+    }
+    if !settings.noise.is_empty() {
+        let test = (0..data.len()).filter(|index| split.part(*index) == Part::Test);
+        let test = data.pick(&test.take(count).collect::<Vec<_>>())?;
+        made.extend(settings.noise.iter().map(|sd| test.with_noise(*sd, suite.seed)));
+    }
+    Ok(made.into_iter().map(ImageStream::from).collect())
 }
 
-fn open(entry: &DataEntry, spec: &ModelSpec) -> Result<Images> {
-    let mut images = Images::open(&entry.images, entry.labels.as_deref())?;
+fn open(entry: &DataEntry, spec: &ModelSpec) -> Result<ImageStream> {
+    let mut images = ImageStream::open(&entry.images, entry.labels.as_deref())?;
     if let Some(name) = &entry.name {
-        images.name.clone_from(name);
+        images.rename(name);
     }
     if let Some(limit) = entry.limit {
         if limit == 0 {
@@ -382,9 +394,9 @@ fn open(entry: &DataEntry, spec: &ModelSpec) -> Result<Images> {
 }
 
 /// Rows are told apart by their data set's name.
-fn refuse_equal_names<'a>(images: impl Iterator<Item = &'a Images>) -> Result<()> {
+fn refuse_equal_names<'a>(images: impl Iterator<Item = &'a ImageStream>) -> Result<()> {
     let mut seen = Vec::new();
-    for Images { name, .. } in images {
+    for name in images.map(ImageStream::name) {
         if seen.contains(&name) {
             let problem = "names two data sets; rename a file, or give a name in a suite";
             return Err(Error::setting(format!("data set name '{name}'"), problem));
