@@ -356,6 +356,8 @@ fn what_is_wrong_is_said_with_status_2() {
             "interpolate.pairs = 900",
         ),
         (vec!["--model", CHECKPOINT, "--data", IMAGES, "--alphas", "1"], "--alphas"),
+        (vec!["--model", CHECKPOINT, "--data", IMAGES, "--memory", "2GB"], "KiB, MiB or GiB"),
+        (vec!["--model", CHECKPOINT, "--data", IMAGES, "--memory", "2KiB"], "less than one image"),
         (vec!["--model", CHECKPOINT, "--data", IMAGES, "--task", "gap"], "class_gap"),
         (
             vec!["--model", CHECKPOINT, "--data", IMAGES, "--false-alarm-rate", "1"],

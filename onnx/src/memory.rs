@@ -2,8 +2,9 @@
 //!
 //! ONNX Runtime keeps account of the most bytes that its allocator had in use at once, on the
 //! processor or on the GPU. Two batches of different size that each raise that mark differ by the
-//! memory of the images between them; batches are doubled until there are two. No number of a run
-//! depends on the batch, so that this decides speed and memory only. The weights, the run's
+//! memory of the images between them; batches are doubled until there are two. Nothing of a run
+//! depends on the batch but the rounding of engines whose kernels do, so that this decides speed and
+//! memory only. The weights, the run's
 //! own bookkeeping and the data are not in the budget: they do not depend on the batch.
 
 use nalgebra::DMatrix;

@@ -30,7 +30,8 @@ use crate::output;
 /// them. Prints a table per task and writes, into the output folder, every number with its 99 %
 /// interval (results.csv), every image with its scores and decisions (samples.csv), every class gap
 /// and path, the curves of all figures, and the fitted detectors. A unit stands in the name of each
-/// column. Nothing depends on the batch size.
+/// column. How images are cut into batches changes no number; on ONNX Runtime, whose kernels depend
+/// on it, the last digits of float32 (2e-7 relative were seen).
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {

@@ -24,13 +24,7 @@ pub(super) fn read(path: &Path, labels: Option<&Path>) -> Result<Images> {
 /// Everything of [`read`] but the pixels, which are seen to be there, and how many images there are.
 pub(super) fn head(path: &Path, labels: Option<&Path>) -> Result<(Images, usize)> {
     let (dims, expected, file) = open(path, 3)?;
-    let read = io::copy(&mut file.take(expected as u64 + 1), &mut io::sink());
-    check_size(
-        path,
-        &dims,
-        expected,
-        read.map(|found| found as usize).map_err(|error| error.to_string()),
-    )?;
+    check_size(path, &dims, expected, count(&mut file.take(expected as u64 + 1)))?;
     Ok((described(path, labels, &dims)?, dims[0]))
 }
 
@@ -119,6 +113,18 @@ fn read_bytes(path: &Path, rank: u8) -> Result<(Vec<usize>, Vec<u8>)> {
     let read = read.map_err(|error| format!("{} before: {error}", bytes.len()));
     check_size(path, &dims, expected, read)?;
     Ok((dims, bytes))
+}
+
+fn count(file: &mut dyn Read) -> std::result::Result<usize, String> {
+    let (mut buffer, mut found) = (vec![0; 1 << 16], 0);
+    loop {
+        match file.read(&mut buffer) {
+            Ok(0) => return Ok(found),
+            Ok(bytes) => found += bytes,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => (),
+            Err(error) => return Err(format!("{found} before: {error}")),
+        }
+    }
 }
 
 fn check_size(
