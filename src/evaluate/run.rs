@@ -66,7 +66,8 @@ pub struct Args {
     seed: Option<u64>,
     /// Memory that one batch of images may take in the engine, for example 512MiB or 2GiB: the
     /// engine is asked what an image takes, and batches are made as large as fits, up to 256 images.
-    /// The model's weights, the data and 100 bytes an image come on top. Changes speed only.
+    /// The model's weights come on top, and 100 bytes an image of the data (350 while ranking them): its
+    /// pixels are read as they are scored. Changes speed only.
     #[arg(long, value_name = "SIZE", default_value = "1GiB", value_parser = size)]
     memory: u64,
     /// Images per call of the engine, in place of --memory; changes speed only.

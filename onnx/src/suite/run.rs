@@ -239,7 +239,7 @@ impl Run<'_> {
     ) -> Result<Scored> {
         let (report, spec) = (&mut *self.report, &self.table.spec);
         report(Event::Started { dataset: images.name(), images: images.len() })?;
-        let mut scored = Scored::default();
+        let mut scored = Scored::with_room(images.len());
         let visit = &mut |score: &Score, log_prob: &[f64]| {
             scored.push(score);
             let sample = gap.as_mut().and_then(|gap| gap.push(score, log_prob));

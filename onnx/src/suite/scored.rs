@@ -3,7 +3,7 @@
 use crate::likelihood::Score;
 
 /// The scores of a data set, in the order of its images: 56 bytes an image.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(super) struct Scored {
     images: Vec<Kept>,
 }
@@ -26,6 +26,11 @@ struct Kept {
 const NO_CLASS: u32 = u32::MAX;
 
 impl Scored {
+    /// None yet, with room for those of `images` images.
+    pub(super) fn with_room(images: usize) -> Self {
+        Self { images: Vec::with_capacity(images) }
+    }
+
     /// Keeps one more score.
     ///
     /// # Panics
@@ -82,7 +87,7 @@ mod tests {
     fn scores_come_back() {
         assert_eq!(size_of::<Kept>(), 56);
         let prior = [0.5_f64.ln(); 2];
-        let mut scored = Scored::default();
+        let mut scored = Scored::with_room(3);
         let scores = [
             Score::new(0, None, &prior, &[-3.0, -4.0], Some(7.0)),
             Score::new(1, Some(1), &prior, &[-3.0, f64::NEG_INFINITY], Some(8.0)),
