@@ -1,6 +1,6 @@
 //! What to run: the models, the data, the tasks and the threshold of an evaluation, and running it.
 //!
-//! [`run`] goes through each data set once and hands what it sees of every image to the tasks; each
+//! [`run_model`] goes through each data set once and hands what it sees of every image to the tasks; each
 //! task's numbers are made in the file of its name.
 
 mod class_gap;
