@@ -4,6 +4,7 @@
 //! fail and say so.
 
 use std::{
+    collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
 };
@@ -47,14 +48,37 @@ fn run(out: &Path, more: &[&str]) -> (Ran, PathBuf, PathBuf) {
     (ran, out.join("results.csv"), out.join("samples.csv"))
 }
 
-fn rows(path: &Path) -> Vec<csv::StringRecord> {
+/// A CSV file's rows, each by column name.
+fn rows(path: &Path) -> Vec<BTreeMap<String, String>> {
     let mut reader = csv::Reader::from_path(path).unwrap();
-    reader.records().collect::<Result<_, _>>().unwrap()
+    reader.deserialize().collect::<Result<_, _>>().unwrap()
 }
 
-fn value(rows: &[csv::StringRecord], dataset: &str, metric: &str, unit: &str) -> f64 {
-    let row = rows.iter().find(|row| &row[1] == dataset && &row[3] == metric && &row[8] == unit);
-    row.unwrap_or_else(|| panic!("no row {dataset} {metric} {unit}"))[4].parse().unwrap()
+/// The row of one number; of statistic `""` where it is of none.
+fn find<'a>(
+    rows: &'a [BTreeMap<String, String>],
+    dataset: &str,
+    statistic: &str,
+    metric: &str,
+    unit: &str,
+) -> &'a BTreeMap<String, String> {
+    let wanted =
+        [("dataset", dataset), ("statistic", statistic), ("metric", metric), ("unit", unit)];
+    let mut found = rows.iter().filter(|row| wanted.iter().all(|(key, text)| row[*key] == *text));
+    let row = found.next().unwrap_or_else(|| panic!("no row {wanted:?}"));
+    assert!(found.next().is_none(), "two rows {wanted:?}");
+    row
+}
+
+/// The value of a statistic's number, or of one that is of none (`""`).
+fn value(
+    rows: &[BTreeMap<String, String>],
+    dataset: &str,
+    statistic: &str,
+    metric: &str,
+    unit: &str,
+) -> f64 {
+    find(rows, dataset, statistic, metric, unit)["value"].parse().unwrap()
 }
 
 /// The paper's claims that a shipped checkpoint must bear out: it classifies MNIST, and its
@@ -66,30 +90,49 @@ fn the_demo_suite_on_both_engines() {
         let arguments = ["run", "onnx/suites/demo.toml", "--engine", engine, "--out"];
         let ran = evaluate(&[&arguments[..], &[out.path().to_str().unwrap()]].concat());
         assert_eq!(ran.status, 0, "{}", ran.stderr);
-        for part in ["MNIST", "Fashion-MNIST", "uniform noise", "accuracy, %", "Detection"] {
+        for part in [
+            "Fashion-MNIST",
+            "uniform noise",
+            "MNIST + noise 0.1",
+            "accuracy, %",
+            "Detection",
+            "Out of distribution",
+            "Class gap",
+            "Interpolation on MNIST: 40 disjoint pairs",
+            "Objective",
+        ] {
             assert!(ran.stdout.contains(part), "'{part}' is missing in {}", ran.stdout);
         }
         let longest = ran.stdout.lines().map(|line| line.chars().count()).max().unwrap();
-        assert!(longest <= 130, "a line of {longest} columns");
+        assert!(longest <= 97, "a line of {longest} columns");
 
         let results = out.path().join("results.csv");
         let header = fs::read_to_string(&results).unwrap();
         let header = header.lines().next().unwrap();
-        assert_eq!(header, "model,dataset,task,metric,value,low,high,n,unit,engine,device,seed");
+        assert_eq!(
+            header,
+            "model,dataset,task,statistic,metric,value,low,high,n,unit,engine,device,seed"
+        );
         let rows = rows(&results);
-        assert!(value(&rows, "MNIST", "accuracy", "share") >= 0.95);
-        assert!(value(&rows, "Fashion-MNIST", "rejected", "share") > 0.5);
-        assert_eq!(value(&rows, "uniform noise", "rejected", "share"), 1.0);
+        assert!(value(&rows, "MNIST", "", "accuracy", "share") >= 0.95);
+        // Section 4.2: a wrong label is hardly less likely than the right one. Section 4.4: on MNIST
+        // paths leave what is accepted.
+        assert!(value(&rows, "MNIST", "", "gap_over_deviation", "ratio") < 0.2);
+        assert!(value(&rows, "MNIST", "", "mislabelled_detected_best_wrong", "share") < 0.3);
+        assert!(value(&rows, "MNIST", "", "midpoints_accepted", "share") < 0.2);
+        assert!(value(&rows, "MNIST", "", "midpoint_auroc", "area") > 0.9);
+        assert!(value(&rows, "Fashion-MNIST", "marginal", "rejected", "share") > 0.5);
+        assert_eq!(value(&rows, "uniform noise", "marginal", "rejected", "share"), 1.0);
         let (digits, noise) = (
-            value(&rows, "MNIST", "mean", "bits/dim"),
-            value(&rows, "uniform noise", "mean", "bits/dim"),
+            value(&rows, "MNIST", "", "mean", "bits/dim"),
+            value(&rows, "uniform noise", "", "mean", "bits/dim"),
         );
         assert!(0.0 < digits && digits < 8.0 && 8.0 < noise, "{digits} and {noise} bits/dim");
         for row in &rows {
-            let number = |place: usize| row[place].parse::<f64>().ok();
-            let estimate = number(4).expect("a number");
-            assert!(number(5).is_none_or(|low| low <= estimate), "{row:?}");
-            assert!(number(6).is_none_or(|high| estimate <= high), "{row:?}");
+            let number = |column: &str| row[column].parse::<f64>().ok();
+            let estimate = number("value").expect("a number");
+            assert!(number("low").is_none_or(|low| low <= estimate), "{row:?}");
+            assert!(number("high").is_none_or(|high| estimate <= high), "{row:?}");
         }
     }
 }
@@ -97,18 +140,108 @@ fn the_demo_suite_on_both_engines() {
 #[test]
 fn a_fixed_threshold_is_the_one_used() {
     let out = tempfile::tempdir().unwrap();
-    let more = ["--limit", "20", "--engine", "tract", "--threshold-bits-per-dim", "2.0"];
+    let more = [
+        "--limit",
+        "20",
+        "--engine",
+        "tract",
+        "--threshold-bits-per-dim",
+        "2.0",
+        "--task",
+        "detect",
+    ];
     let (ran, results, samples) = run(out.path(), &more);
     assert_eq!(ran.status, 0, "{}", ran.stderr);
     let rows_of = rows(&results);
-    assert!((value(&rows_of, "mnist-t10k-500", "threshold", "bits/dim") - 2.0).abs() < 1e-12);
+    assert!(
+        (value(&rows_of, "mnist-t10k-500", "marginal", "threshold", "bits/dim") - 2.0).abs()
+            < 1e-12
+    );
     let samples = rows(&samples);
-    assert_eq!(samples.len(), 40, "20 digits and as much noise");
+    assert_eq!(samples.len(), 80, "20 digits and as many of three kinds of synthetic images");
     for row in samples {
-        let bits: f64 = row[9].parse().unwrap();
-        assert_eq!(&row[10], if bits <= 2.0 { "true" } else { "false" }, "{row:?}");
-        assert_eq!(&row[3], "test", "a fixed threshold needs no calibration");
+        let bits: f64 = row["bits_per_dim"].parse().unwrap();
+        let accepted = if bits <= 2.0 { "true" } else { "false" };
+        assert_eq!(row["accepted_marginal"], accepted, "{row:?}");
+        assert_eq!(row["split"], "test", "a fixed threshold needs no calibration");
+        assert_eq!(row["accepted_joint"], "", "it concerns log p(x) alone");
     }
+}
+
+/// What figures need is in files, whose columns name their units.
+#[test]
+fn every_file_is_written() {
+    let out = tempfile::tempdir().unwrap();
+    let more = ["--limit", "120", "--engine", "tract", "--pairs", "4", "--alphas", "4"];
+    let (ran, results, _) = run(out.path(), &more);
+    assert_eq!(ran.status, 0, "{}", ran.stderr);
+    for (name, count, columns) in [
+        ("samples.csv", None, "log_px_nats"),
+        ("class_gap.csv", Some(120), "gap_nats"),
+        ("paths.csv", Some(4), "bits_per_dim_midpoint"),
+        // The midpoint is not on a grid of four.
+        ("path_points.csv", Some(20), "p_class_1"),
+        ("path_curve.csv", Some(5), "bits_per_dim_q05"),
+        ("roc.csv", None, "threshold_nats"),
+        ("histograms.csv", None, "unit"),
+        ("reliability.csv", Some(15), "accuracy_share_low"),
+    ] {
+        let rows = rows(&out.path().join(name));
+        assert!(rows[0].contains_key(columns), "{name} has no column {columns}");
+        assert!(count.is_none_or(|count| rows.len() == count), "{name} has {} rows", rows.len());
+    }
+    let tasks: BTreeSet<String> =
+        rows(&results).into_iter().map(|row| row["task"].clone()).collect();
+    assert_eq!(tasks.len(), 7);
+}
+
+/// Saved detectors decide as they did; and what was not asked for is not done.
+#[test]
+fn detectors_are_reused_and_tasks_chosen() {
+    let (first, second) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let base = ["--limit", "80", "--engine", "tract", "--task", "detect"];
+    let (ran, results, samples) = run(first.path(), &base);
+    assert_eq!(ran.status, 0, "{}", ran.stderr);
+    assert!(rows(&results).iter().all(|row| row["task"] == "detect"));
+    assert!(!first.path().join("paths.csv").exists() && !ran.stdout.contains("Objective"));
+    let saved = first.path().join("detectors");
+    let again = [&base[..], &["--detectors", saved.to_str().unwrap()]].concat();
+    let (ran, results_again, samples_again) = run(second.path(), &again);
+    assert_eq!(ran.status, 0, "{}", ran.stderr);
+    let read = |path: &Path| fs::read_to_string(path).unwrap();
+    assert_eq!(read(&results), read(&results_again));
+    assert_eq!(read(&samples), read(&samples_again));
+    // Another file of the same model: its densities are others.
+    let set = [&again[..], &["--set", "dequantisation=centre"]].concat();
+    let (ran, ..) = run(second.path(), &set);
+    assert!(ran.status == 2 && ran.stderr.contains("dequantisation"), "{}", ran.stderr);
+}
+
+#[test]
+fn two_models_of_one_name_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = env!("CARGO_MANIFEST_DIR");
+    let suite = |contract: &str| {
+        let model = format!("[[model]]\npath = \"{root}/{CHECKPOINT}\"\n");
+        format!(
+            "name = \"s\"\ntasks = [\"classify\"]\n{model}{model}{contract}[data]\n\
+             images = \"{root}/{IMAGES}\"\nlimit = 40\n"
+        )
+    };
+    let path = folder.path().join("suite.toml");
+    let path_text = path.to_str().unwrap();
+    let out = folder.path().join("out");
+    let arguments = ["run", path_text, "--engine", "tract", "--out", out.to_str().unwrap()];
+    fs::write(&path, suite("")).unwrap();
+    let ran = evaluate(&arguments);
+    assert_eq!(ran.status, 2);
+    assert!(ran.stderr.contains("contract = { name") && !out.exists(), "{}", ran.stderr);
+    fs::write(&path, suite("contract = { name = \"twin\" }\n")).unwrap();
+    let ran = evaluate(&arguments);
+    assert_eq!(ran.status, 0, "{}", ran.stderr);
+    let models: BTreeSet<String> =
+        rows(&out.join("results.csv")).into_iter().map(|row| row["model"].clone()).collect();
+    assert_eq!(models.len(), 2, "{models:?}");
 }
 
 /// On the embedded engine not one digit of the files depends on how the work was cut.
@@ -116,11 +249,24 @@ fn a_fixed_threshold_is_the_one_used() {
 fn results_do_not_depend_on_batches_or_threads() {
     let read = |batch: &str, threads: &str| {
         let out = tempfile::tempdir().unwrap();
-        let more =
-            ["--limit", "60", "--engine", "tract", "--batch-size", batch, "--threads", threads];
+        let more = [
+            "--limit",
+            "80",
+            "--pairs",
+            "5",
+            "--alphas",
+            "5",
+            "--engine",
+            "tract",
+            "--batch-size",
+            batch,
+            "--threads",
+            threads,
+        ];
         let (ran, results, samples) = run(out.path(), &more);
         assert_eq!(ran.status, 0, "{}", ran.stderr);
-        (fs::read_to_string(results).unwrap(), fs::read_to_string(samples).unwrap())
+        [results, samples, out.path().join("path_points.csv"), out.path().join("class_gap.csv")]
+            .map(|path| fs::read_to_string(path).unwrap())
     };
     assert_eq!(read("64", "1"), read("7", "2"));
 }
@@ -129,8 +275,10 @@ fn results_do_not_depend_on_batches_or_threads() {
 fn another_seed_is_another_draw() {
     let read = |seed: &str| {
         let out = tempfile::tempdir().unwrap();
-        let (_ran, _results, samples) =
-            run(out.path(), &["--limit", "40", "--engine", "tract", "--seed", seed]);
+        let (_ran, _results, samples) = run(
+            out.path(),
+            &["--limit", "80", "--engine", "tract", "--task", "detect", "--seed", seed],
+        );
         fs::read_to_string(samples).unwrap()
     };
     assert_ne!(read("0"), read("1"));
@@ -203,6 +351,19 @@ fn what_is_wrong_is_said_with_status_2() {
         ),
         (vec!["--model", CHECKPOINT, "--data", IMAGES, "--limit", "9"], "calibration images"),
         (vec!["--model", CHECKPOINT, "--data", IMAGES, "--set", "pad=3"], "expected 1x32x32"),
+        (
+            vec!["--model", CHECKPOINT, "--data", IMAGES, "--pairs", "900"],
+            "interpolate.pairs = 900",
+        ),
+        (vec!["--model", CHECKPOINT, "--data", IMAGES, "--alphas", "1"], "--alphas"),
+        (vec!["--model", CHECKPOINT, "--data", IMAGES, "--memory", "2GB"], "KiB, MiB or GiB"),
+        (vec!["--model", CHECKPOINT, "--data", IMAGES, "--memory", "2KiB"], "less than one image"),
+        (vec!["--model", CHECKPOINT, "--data", IMAGES, "--task", "gap"], "class_gap"),
+        (
+            vec!["--model", CHECKPOINT, "--data", IMAGES, "--false-alarm-rate", "1"],
+            "between 0 and 1",
+        ),
+        (vec!["--model", CHECKPOINT, "--data", IMAGES, "--detectors", "missing"], "missing"),
         (vec!["--model", CHECKPOINT, "--data", IMAGES, "--device", "cuda"], "--engine ort"),
         (vec!["--model", CHECKPOINT, "--data", FASHION, "--labels", text_file], "IDX mark"),
     ] {

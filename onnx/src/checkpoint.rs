@@ -70,6 +70,11 @@ impl Checkpoint {
         self.engine.info()
     }
 
+    /// The most memory that the engine has had in use ([`Engine::peak_memory`]).
+    pub(crate) fn peak_memory(&self) -> Result<Option<u64>> {
+        self.engine.peak_memory()
+    }
+
     fn check_parity(&mut self, path: &Path) -> Result<Option<ParityResult>> {
         let Some(parity) = self.contract.parity.clone() else { return Ok(None) };
         let (spec, classes) = (&self.contract.spec, self.contract.spec.classes.len());

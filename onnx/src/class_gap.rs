@@ -7,10 +7,9 @@ use undetected_theory::{Proportion, Streams};
 use crate::{
     classify,
     dataset::Images,
-    dequantise,
     error::{Error, Result},
     histogram::PairedHistogram,
-    likelihood::rankable,
+    likelihood::{self, rankable},
     model::{ConditionalModel, ModelSpec},
     moments::Moments,
 };
@@ -193,18 +192,13 @@ pub fn measure(
     sink: &mut dyn FnMut(&GapSample) -> Result<()>,
 ) -> Result<ClassGap> {
     let labels = check(model.spec(), images)?;
+    let spec = model.spec().clone();
     let mut total = ClassGap::new(max_bins);
-    for first in (0..images.len()).step_by(batch_size) {
-        let count = batch_size.min(images.len() - first);
-        let batch = dequantise::batch(images, model.spec(), first, count, seed);
-        let log_prob = model.log_prob(&batch)?;
-        for (index, column) in (first..).zip(log_prob.column_iter()) {
-            let label = labels[index];
-            let sample = GapSample::new(index, label, model.spec(), column.as_slice(), seed);
-            total.push(&sample);
-            sink(&sample)?;
-        }
-    }
+    likelihood::for_each(model, images, batch_size, seed, &mut |score, log_prob| {
+        let sample = GapSample::new(score.index, labels[score.index], &spec, log_prob, seed);
+        total.push(&sample);
+        sink(&sample)
+    })?;
     Ok(total)
 }
 

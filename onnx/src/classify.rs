@@ -1,5 +1,7 @@
 //! The Bayes classifier of a class-conditional density.
 
+use std::borrow::Borrow;
+
 use crate::likelihood::Score;
 
 /// The class of the largest ln p(y) + log p(x given y), the first of equals.
@@ -27,7 +29,13 @@ pub fn predict(ln_prior: &[f64], log_prob: &[f64]) -> Option<usize> {
 }
 
 /// How many labelled images there are, and how many of them are predicted correctly.
-pub fn count_correct(scores: &[Score]) -> (usize, usize) {
-    let labelled = || scores.iter().filter(|score| score.label.is_some());
-    (labelled().count(), labelled().filter(|score| score.predicted == score.label).count())
+pub fn count_correct(scores: impl IntoIterator<Item = impl Borrow<Score>>) -> (usize, usize) {
+    scores.into_iter().fold((0, 0), |(labelled, correct), score| {
+        let Score { label, predicted, .. } = score.borrow();
+        let is_labelled = label.is_some();
+        (
+            labelled + usize::from(is_labelled),
+            correct + usize::from(is_labelled && label == predicted),
+        )
+    })
 }

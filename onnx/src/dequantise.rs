@@ -1,5 +1,7 @@
 //! From stored pixels to what a model takes: dequantisation and padding noise, from the seed.
 
+use std::ops::Range;
+
 use nalgebra::DMatrix;
 use rand::{Rng, RngExt};
 use undetected_theory::Streams;
@@ -25,15 +27,28 @@ use crate::{
 /// # Panics
 /// If the images are of another shape, or the range leaves the data set.
 pub fn batch(images: &Images, spec: &ModelSpec, first: usize, count: usize, seed: u64) -> Batch {
+    part(images, spec, first..first + count, 0, seed)
+}
+
+/// The images of `range`, where image i of them is image `before` + i of its data set.
+pub(crate) fn part(
+    images: &Images,
+    spec: &ModelSpec,
+    range: Range<usize>,
+    before: usize,
+    seed: u64,
+) -> Batch {
+    let count = range.len();
     assert_eq!(images.shape, spec.image, "images must be fitted to the model");
     let len = spec.image.len();
     let (positions, padding) =
         (Streams::new(seed, "dequantise"), Streams::new(seed, "padding-noise"));
     let mut x = Vec::with_capacity(count * len);
     let mut noise = Vec::with_capacity(count * spec.noise_len);
-    for index in first..first + count {
-        image(images, spec, index, positions.get(index as u64), &mut x);
-        let mut stream = padding.get(index as u64);
+    for index in range {
+        let key = (before + index) as u64;
+        image(images, spec, index, positions.get(key), &mut x);
+        let mut stream = padding.get(key);
         noise.extend((0..spec.noise_len).map(|_| stream.random::<f32>()));
     }
     Batch {

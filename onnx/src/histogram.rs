@@ -56,12 +56,16 @@ impl PairedHistogram {
     /// If one is NaN or infinite: such values are the caller's to count apart.
     pub fn push(&mut self, values: [f64; 2]) {
         for (stream, value) in values.into_iter().enumerate() {
-            assert!(value.is_finite(), "{value} has no bin");
             self.insert(stream, value);
         }
     }
 
-    fn insert(&mut self, stream: usize, value: f64) {
+    /// Takes one more number of `stream` (0 or 1) in, where the streams do not come in pairs.
+    ///
+    /// # Panics
+    /// If it is NaN or infinite, as [`push`](Self::push), or there is no such stream.
+    pub fn insert(&mut self, stream: usize, value: f64) {
+        assert!(value.is_finite(), "{value} has no bin");
         while (value / self.width()).abs() >= LARGEST_INDEX {
             self.widen();
         }
@@ -126,14 +130,32 @@ impl PairedHistogram {
     }
 
     /// The overlap coefficient, sum over bins of min(share of stream 0, share of stream 1): 1 where
-    /// the histograms are equal, 0 where no bin holds both. `None` without numbers.
+    /// the histograms are equal, 0 where no bin holds both. `None` where a stream has no numbers.
     ///
     /// It is at least the overlap of the distributions behind them, plus sampling noise: what a bin
     /// joins counts as common.
     pub fn overlap(&self) -> Option<f64> {
-        // The streams come in pairs, so both have as many numbers.
-        let least: u64 = self.counts.iter().map(|counts| counts[0].min(counts[1])).sum();
-        let all: u64 = self.counts.iter().map(|counts| counts[0]).sum();
-        (all > 0).then(|| least as f64 / all as f64)
+        let all = |stream| u128::from(self.counts.iter().map(|bin| bin[stream]).sum::<u64>());
+        let (first, second) = (all(0), all(1));
+        // The smaller of a/n and b/m is that of a m and b n, over n m: whole numbers, divided last.
+        let least = |bin: &[u64; 2]| (u128::from(bin[0]) * second).min(u128::from(bin[1]) * first);
+        let common: u128 = self.counts.iter().map(least).sum();
+        (first > 0 && second > 0).then(|| common as f64 / (first * second) as f64)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A fourth of the first stream and half of the second lie below 1, the rest on other sides.
+    #[test]
+    fn overlap_of_unequal_numbers() {
+        let mut histogram = PairedHistogram::new(8);
+        [0.5, 1.5, 1.5, 1.5].into_iter().for_each(|value| histogram.insert(0, value));
+        assert_eq!(histogram.overlap(), None);
+        [0.5, 7.5].into_iter().for_each(|value| histogram.insert(1, value));
+        assert_eq!(histogram.counts(0), [1, 3, 0, 0, 0, 0, 0, 0]);
+        assert_eq!(histogram.overlap(), Some(0.25));
     }
 }

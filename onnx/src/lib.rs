@@ -20,6 +20,7 @@ pub mod graph;
 pub mod histogram;
 pub mod interpolate;
 pub mod likelihood;
+pub mod memory;
 pub mod model;
 pub mod moments;
 pub mod objective;

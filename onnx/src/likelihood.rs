@@ -1,9 +1,13 @@
 //! log p(x) from log p(x given y), for every image of a data set.
 
-use nalgebra::DMatrix;
+use std::ops::Range;
 
 use crate::{
-    classify, complexity, dataset::Images, dequantise, error::Result, model::ConditionalModel,
+    classify, complexity,
+    dataset::{ImageStream, Images},
+    dequantise,
+    error::Result,
+    model::ConditionalModel,
 };
 
 /// What a model says of one image.
@@ -100,13 +104,74 @@ pub fn ln_marginal(ln_prior: &[f64], log_prob: &[f64]) -> f64 {
     largest + joint().map(|term| (term - largest).exp()).sum::<f64>().ln()
 }
 
-/// Scores every image, `batch_size` at a time; `progress` is told how many were done.
+/// Scores every image, `batch_size` at a time, and shows each score to `visit`, in order, beside the
+/// log p(x given y) that it is made of, one a class. Nothing is kept.
 ///
 /// # Errors
-/// Where the model fails. NaN and infinite densities are scores, see [`Score`].
+/// Where the model or `visit` fails. NaN and infinite densities are scores, see [`Score`].
 ///
 /// # Panics
 /// If the images do not have the model's shape ([`Images::fit`]), or `batch_size` is 0.
+pub fn for_each(
+    model: &mut dyn ConditionalModel,
+    images: &Images,
+    batch_size: usize,
+    seed: u64,
+    visit: &mut dyn FnMut(&Score, &[f64]) -> Result<()>,
+) -> Result<()> {
+    for first in (0..images.len()).step_by(batch_size) {
+        let range = first..images.len().min(first + batch_size);
+        see(model, images, range, 0, seed, visit)?;
+    }
+    Ok(())
+}
+
+/// [`for_each`] of images whose pixels are read as they are scored: in memory is one batch.
+///
+/// # Errors
+/// Those of [`for_each`] and of [`ImageStream::for_each_block`].
+///
+/// # Panics
+/// As [`for_each`].
+pub fn for_each_streamed(
+    model: &mut dyn ConditionalModel,
+    images: &ImageStream,
+    batch_size: usize,
+    seed: u64,
+    visit: &mut dyn FnMut(&Score, &[f64]) -> Result<()>,
+) -> Result<()> {
+    images.for_each_block(batch_size, &mut |first, block| {
+        see(model, &block, 0..block.len(), first, seed, visit)
+    })
+}
+
+/// One batch, where image i is image `before` + i of its data set.
+fn see(
+    model: &mut dyn ConditionalModel,
+    images: &Images,
+    range: Range<usize>,
+    before: usize,
+    seed: u64,
+    visit: &mut dyn FnMut(&Score, &[f64]) -> Result<()>,
+) -> Result<()> {
+    let batch = dequantise::part(images, model.spec(), range.clone(), before, seed);
+    let log_prob = model.log_prob(&batch)?;
+    for (index, column) in range.zip(log_prob.column_iter()) {
+        let label = images.labels.as_ref().map(|labels| labels[index]);
+        let complexity = Some(complexity::nats(images, index));
+        let (ln_prior, log_prob) = (&model.spec().ln_prior, column.as_slice());
+        visit(&Score::new(before + index, label, ln_prior, log_prob, complexity), log_prob)?;
+    }
+    Ok(())
+}
+
+/// The scores of every image, `batch_size` at a time; `progress` is told how many were done.
+///
+/// # Errors
+/// Those of [`for_each`].
+///
+/// # Panics
+/// As [`for_each`].
 pub fn score(
     model: &mut dyn ConditionalModel,
     images: &Images,
@@ -115,26 +180,10 @@ pub fn score(
     progress: &mut dyn FnMut(usize),
 ) -> Result<Vec<Score>> {
     let mut scores = Vec::with_capacity(images.len());
-    for first in (0..images.len()).step_by(batch_size) {
-        let count = batch_size.min(images.len() - first);
-        let batch = dequantise::batch(images, model.spec(), first, count, seed);
-        let log_prob = model.log_prob(&batch)?;
-        scores.extend(of_batch(&model.spec().ln_prior, &log_prob, images, first));
-        progress(count);
-    }
+    for_each(model, images, batch_size, seed, &mut |score, _| {
+        scores.push(score.clone());
+        progress(1);
+        Ok(())
+    })?;
     Ok(scores)
-}
-
-fn of_batch<'a>(
-    ln_prior: &'a [f64],
-    log_prob: &'a DMatrix<f64>,
-    images: &'a Images,
-    first: usize,
-) -> impl Iterator<Item = Score> + 'a {
-    log_prob.column_iter().enumerate().map(move |(column, log_prob)| {
-        let index = first + column;
-        let label = images.labels.as_ref().map(|labels| labels[index]);
-        let complexity = Some(complexity::nats(images, index));
-        Score::new(index, label, ln_prior, log_prob.as_slice(), complexity)
-    })
 }

@@ -2,6 +2,14 @@
 
 use serde::Serialize;
 
+use crate::{
+    class_gap::GapSample,
+    detect::{Detector, Statistic, StatisticKind, ThresholdDetector},
+    interpolate::{Path, Point},
+    likelihood::Score,
+    model::ModelSpec,
+};
+
 /// One number of a result. Long form: a table of any shape is a pivot of these.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Row {
@@ -9,8 +17,10 @@ pub struct Row {
     pub model: String,
     /// The data set's name.
     pub dataset: String,
-    /// `likelihood`, `classify` or `detect`.
+    /// The task's name ([`crate::suite::Task::name`]).
     pub task: &'static str,
+    /// The statistic that it is of ([`crate::detect::StatisticKind::name`]), empty where of none.
+    pub statistic: Option<&'static str>,
     /// What was measured.
     pub metric: String,
     /// The estimate.
@@ -19,8 +29,8 @@ pub struct Row {
     pub low: Option<f64>,
     /// Upper end of its 99 % interval, empty where there is none.
     pub high: Option<f64>,
-    /// Images behind it.
-    pub n: usize,
+    /// Images, pairs or paths behind it.
+    pub n: u64,
     /// Unit of the three.
     pub unit: &'static str,
     /// What computed it, with its version.
@@ -54,6 +64,205 @@ pub struct Sample {
     pub log_px_given_label_nats: Option<f64>,
     /// log p(x) in bits/dim.
     pub bits_per_dim: f64,
-    /// Whether the detector accepts it.
+    /// log p(x, predicted), nats; this and the other scores are higher = likelier real, and empty
+    /// where the input has none: it is then rejected.
+    pub joint_nats: Option<f64>,
+    /// log p(x given predicted), nats.
+    pub given_predicted_nats: Option<f64>,
+    /// -|log p(x) - centre|, nats; empty without a fitted centre too.
+    pub typicality_nats: Option<f64>,
+    /// log p(x) + length of the image's code, nats.
+    pub complexity_corrected_nats: Option<f64>,
+    /// Whether the detector on log p(x) accepts it; this and the others are empty where there is no
+    /// such detector.
+    pub accepted_marginal: Option<bool>,
+    /// Whether the detector on `joint_nats` accepts it.
+    pub accepted_joint: Option<bool>,
+    /// Whether the detector on `given_predicted_nats` accepts it.
+    pub accepted_given_predicted: Option<bool>,
+    /// Whether the detector on `typicality_nats` accepts it.
+    pub accepted_typicality: Option<bool>,
+    /// Whether the detector on `complexity_corrected_nats` accepts it.
+    pub accepted_complexity_corrected: Option<bool>,
+}
+
+impl Sample {
+    /// What `detectors` say of a scored image of data set `dataset`.
+    pub fn new(
+        spec: &ModelSpec,
+        dataset: &str,
+        split: &'static str,
+        score: &Score,
+        detectors: &[ThresholdDetector],
+    ) -> Self {
+        let of = |kind| detectors.iter().find(|detector| detector.statistic().kind() == kind);
+        let accepted = |kind| of(kind).map(|detector| detector.accepts(score));
+        let typicality = of(StatisticKind::Typicality).map(ThresholdDetector::statistic);
+        Self {
+            model: spec.name.clone(),
+            dataset: dataset.to_owned(),
+            index: score.index,
+            split,
+            label: score.label,
+            predicted: score.predicted,
+            confidence: score.confidence,
+            log_px_nats: score.log_px,
+            log_px_given_label_nats: score.log_px_given_label,
+            bits_per_dim: spec.bits_per_dim(score.log_px),
+            joint_nats: Statistic::Joint.of(score),
+            given_predicted_nats: Statistic::GivenPredicted.of(score),
+            typicality_nats: typicality.and_then(|statistic| statistic.of(score)),
+            complexity_corrected_nats: Statistic::ComplexityCorrected.of(score),
+            accepted_marginal: accepted(StatisticKind::Marginal),
+            accepted_joint: accepted(StatisticKind::Joint),
+            accepted_given_predicted: accepted(StatisticKind::GivenPredicted),
+            accepted_typicality: accepted(StatisticKind::Typicality),
+            accepted_complexity_corrected: accepted(StatisticKind::ComplexityCorrected),
+        }
+    }
+}
+
+/// One image's class gap.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct GapRow {
+    /// The model's name.
+    pub model: String,
+    /// The data set's name.
+    pub dataset: String,
+    /// Index of the image in its data set.
+    pub index: usize,
+    /// Its class.
+    pub label: usize,
+    /// The wrong class of the largest log p(x, y), empty where there is none.
+    pub best_wrong: Option<usize>,
+    /// A wrong class drawn at random.
+    pub random_wrong: usize,
+    /// log p(x given label), nats.
+    pub log_px_given_label_nats: f64,
+    /// log p(x given `best_wrong`), nats.
+    pub log_px_given_best_wrong_nats: Option<f64>,
+    /// log p(x given `random_wrong`), nats.
+    pub log_px_given_random_wrong_nats: f64,
+    /// The first less the second, empty unless both are finite; above 0 where the label leads.
+    pub gap_nats: Option<f64>,
+}
+
+impl GapRow {
+    /// The row of a sample.
+    pub fn new(model: &str, dataset: &str, sample: &GapSample) -> Self {
+        Self {
+            model: model.to_owned(),
+            dataset: dataset.to_owned(),
+            index: sample.index,
+            label: sample.label,
+            best_wrong: sample.best_wrong,
+            random_wrong: sample.random_wrong,
+            log_px_given_label_nats: sample.log_px_given_label,
+            log_px_given_best_wrong_nats: sample.log_px_given_best_wrong,
+            log_px_given_random_wrong_nats: sample.log_px_given_random_wrong,
+            gap_nats: sample.gap(),
+        }
+    }
+}
+
+/// One path between two images.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PathRow {
+    /// The model's name.
+    pub model: String,
+    /// The data set's name.
+    pub dataset: String,
+    /// Number of the pair, from 0.
+    pub path: usize,
+    /// Index of x_0.
+    pub image_0: usize,
+    /// Index of x_1.
+    pub image_1: usize,
+    /// Class of x_0.
+    pub class_0: usize,
+    /// Class of x_1.
+    pub class_1: usize,
+    /// -log p(x_0) in bits/dim; this and the next two are empty where it is not finite.
+    pub bits_per_dim_0: Option<f64>,
+    /// -log p(x) of the midpoint in bits/dim.
+    pub bits_per_dim_midpoint: Option<f64>,
+    /// -log p(x_1) in bits/dim.
+    pub bits_per_dim_1: Option<f64>,
+    /// Whether every point of the path is accepted.
     pub accepted: bool,
+    /// Whether its midpoint is.
+    pub midpoint_accepted: bool,
+    /// Whether its midpoint is likelier than both ends.
+    pub midpoint_likelier: bool,
+}
+
+impl PathRow {
+    /// The row of a path.
+    pub fn new(model: &str, dataset: &str, path: &Path) -> Self {
+        let [first, last] = path.ends();
+        Self {
+            model: model.to_owned(),
+            dataset: dataset.to_owned(),
+            path: path.index,
+            image_0: path.pair.images[0],
+            image_1: path.pair.images[1],
+            class_0: path.pair.classes[0],
+            class_1: path.pair.classes[1],
+            bits_per_dim_0: first.bits_per_dim,
+            bits_per_dim_midpoint: path.midpoint.bits_per_dim,
+            bits_per_dim_1: last.bits_per_dim,
+            accepted: path.is_accepted(),
+            midpoint_accepted: path.midpoint.accepted,
+            midpoint_likelier: path.midpoint_is_likelier(),
+        }
+    }
+}
+
+/// One point of a path.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PointRow {
+    /// The model's name.
+    pub model: String,
+    /// The data set's name.
+    pub dataset: String,
+    /// Number of the pair, from 0.
+    pub path: usize,
+    /// Weight of x_1.
+    pub alpha: f64,
+    /// log p(x), nats.
+    pub log_px_nats: f64,
+    /// -log p(x) in bits/dim, empty where it is not finite.
+    pub bits_per_dim: Option<f64>,
+    /// p(y_0 given x), empty where log p(x) is not finite.
+    pub p_class_0: Option<f64>,
+    /// p(y_1 given x).
+    pub p_class_1: Option<f64>,
+    /// The predicted class.
+    pub predicted: Option<usize>,
+    /// Whether the detector on log p(x) accepts it.
+    pub accepted: bool,
+}
+
+impl PointRow {
+    /// The rows of a path's grid, and of its midpoint where that is not on it, by alpha.
+    pub fn of(model: &str, dataset: &str, path: &Path) -> Vec<Self> {
+        let mut points: Vec<&Point> = path.points.iter().collect();
+        if points.iter().all(|point| point.alpha != path.midpoint.alpha) {
+            points.push(&path.midpoint);
+        }
+        points.sort_by(|one, other| one.alpha.total_cmp(&other.alpha));
+        let row = |point: &Point| Self {
+            model: model.to_owned(),
+            dataset: dataset.to_owned(),
+            path: path.index,
+            alpha: point.alpha,
+            log_px_nats: point.log_px,
+            bits_per_dim: point.bits_per_dim,
+            p_class_0: point.posterior.map(|[first, _]| first),
+            p_class_1: point.posterior.map(|[_, second]| second),
+            predicted: point.predicted,
+            accepted: point.accepted,
+        };
+        points.into_iter().map(row).collect()
+    }
 }

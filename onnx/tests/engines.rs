@@ -17,6 +17,7 @@ use undetected_onnx::{
     dequantise,
     engine::{Device, EngineChoice, EngineOptions},
     gaussian::GaussianModel,
+    memory::{self, BatchSize},
     model::{Batch, ConditionalModel},
     proto::{ModelProto, tensor_proto::DataType},
 };
@@ -290,4 +291,23 @@ fn the_embedded_engine_is_exact_for_any_batch_and_thread_count() {
         let single = two.log_prob(&dequantise::batch(&images, two.spec(), first, 1, 3)).unwrap();
         assert_eq!(single.column(0), whole.column(first));
     }
+}
+
+/// What an image takes is the engine's own account, the same in every process; one image's tensors
+/// alone are 4 KiB in and the input of the first layer. An engine that computes image by image takes
+/// in and out only.
+#[test]
+fn batches_keep_a_budget_of_memory() {
+    let bytes =
+        |choice| memory::bytes_per_image(&mut open_at(&shipped(CHECKPOINT), choice).unwrap());
+    let (first, again) = (bytes(EngineChoice::Ort).unwrap(), bytes(EngineChoice::Ort).unwrap());
+    assert_eq!(first, again);
+    assert!(first > 16 * 1024 && first < 4 << 20, "{first} bytes");
+    let own = bytes(EngineChoice::Tract).unwrap();
+    assert!(own > 4096 && own < 32 * 1024, "{own} bytes");
+    let mut checkpoint = open_at(&shipped(CHECKPOINT), EngineChoice::Ort).unwrap();
+    let size = BatchSize::of(&mut checkpoint, 10 * first + 1).unwrap();
+    assert_eq!((size.images, size.bytes_per_image), (10, first));
+    assert_eq!(BatchSize::of(&mut checkpoint, u64::MAX).unwrap().images, memory::LARGEST);
+    assert!(message(BatchSize::of(&mut checkpoint, 1000)).contains("one image takes"));
 }

@@ -11,7 +11,7 @@ use rand::{RngExt, distr::StandardUniform};
 use undetected_onnx::{
     Error, Result,
     dataset::{Images, Pixels},
-    detect::{Detector, LikelihoodThreshold},
+    detect::{Detector, Statistic, ThresholdDetector, Thresholds},
     gaussian::GaussianModel,
     interpolate::{self, Pair, Path, Selection, Summary, Walk},
     likelihood::{self, Score},
@@ -33,6 +33,11 @@ impl Detector for Everything {
     fn accepts(&self, _: &Score) -> bool {
         true
     }
+}
+
+/// Accepts log p(x) at or above the threshold.
+fn at_least(threshold: f64) -> ThresholdDetector {
+    ThresholdDetector::fixed(Statistic::Marginal, Thresholds::Common(threshold)).unwrap()
 }
 
 fn means() -> DMatrix<f64> {
@@ -127,7 +132,7 @@ fn paths_of_one_gaussian() {
     let normaliser = 0.5 * DIM as f64 * (std::f64::consts::TAU * SIGMA * SIGMA).ln();
     let radius = 0.5_f64;
     let threshold = -radius.powi(2) / (2.0 * SIGMA * SIGMA) - normaliser;
-    let detector = LikelihoodThreshold { threshold };
+    let detector = at_least(threshold);
     let walk = Walk { images: &images, pairs: &pairs, detector: &detector, alphas: 10, seed: 0 };
     let (summary, paths) = run(&walk, &mut model, 64);
 
@@ -163,7 +168,7 @@ fn paths_between_distant_classes_leave_what_is_accepted() {
     let mut model = GaussianModel::new(means, sigma);
     let scores = likelihood::score(&mut model, &images, 16, 0, &mut |_| {}).unwrap();
     let least = scores.iter().map(|score| score.log_px).fold(f64::INFINITY, f64::min);
-    let detector = LikelihoodThreshold { threshold: least };
+    let detector = at_least(least);
     let selection = Selection::draw(&scores, &detector, 20, 1).unwrap();
     let walk = Walk {
         images: &images,
@@ -189,7 +194,7 @@ fn paths_between_distant_classes_leave_what_is_accepted() {
 #[test]
 fn bands_are_those_of_all_paths_at_once() {
     let (images, pairs) = (images(60), neighbours(30));
-    let detector = LikelihoodThreshold { threshold: -2.0 };
+    let detector = at_least(-2.0);
     let walk = Walk { images: &images, pairs: &pairs, detector: &detector, alphas: 5, seed: 0 };
     let (summary, paths) = run(&walk, &mut GaussianModel::new(means(), SIGMA), 64);
     assert_eq!(summary.grid.len(), 5);
@@ -298,7 +303,7 @@ fn noisy(dequantisation: Dequantisation) -> (Noisy, Images) {
 fn nothing_depends_on_the_batch() {
     let (mut model, images) = noisy(Dequantisation::Uniform);
     let pairs = neighbours(10);
-    let detector = LikelihoodThreshold { threshold: 0.1 };
+    let detector = at_least(0.1);
     let walk = Walk { images: &images, pairs: &pairs, detector: &detector, alphas: 7, seed: 4 };
     let whole = run(&walk, &mut model, 80);
     for batch_size in [1, 3, 8, 64, 1000] {
@@ -385,7 +390,7 @@ fn candidates_are_counted_under_the_first_reason_against_them() {
         .extend([scored(6, Some(0), None, f64::NAN), scored(7, Some(0), None, f64::NEG_INFINITY)]);
     scores.extend([scored(8, Some(0), Some(1), -9.0), scored(9, Some(1), Some(0), 0.0)]);
     scores.extend([scored(10, Some(0), Some(0), -9.0)]);
-    let detector = LikelihoodThreshold { threshold: -1.0 };
+    let detector = at_least(-1.0);
     let found = Selection::draw(&scores, &detector, 2, 0).unwrap();
     assert_eq!((found.candidates, found.eligible, found.available), (11, 5, 2));
     assert_eq!((found.unlabelled, found.not_finite), (1, 2));
@@ -399,7 +404,7 @@ fn candidates_are_counted_under_the_first_reason_against_them() {
 
 #[test]
 fn what_cannot_be_walked_is_refused() {
-    let threshold = LikelihoodThreshold { threshold: 1.0 };
+    let threshold = at_least(1.0);
     for (scores, detector) in [
         (right(&[9]), &Everything as &dyn Detector),
         (right(&[1, 0]), &Everything),
@@ -409,7 +414,7 @@ fn what_cannot_be_walked_is_refused() {
         let text = message(Selection::draw(&scores, detector, 1, 0));
         assert!(text.contains("between 1 and 0"), "{text}");
     }
-    assert!(message(Selection::draw(&right(&[2, 2]), &Everything, 0, 0)).contains("pairs = 0"));
+    assert!(message(Selection::draw(right(&[2, 2]), &Everything, 0, 0)).contains("pairs = 0"));
 
     let (images, pairs) = (images(4), neighbours(2));
     let walk = Walk { images: &images, pairs: &pairs, detector: &Everything, alphas: 3, seed: 0 };
@@ -477,7 +482,7 @@ proptest! {
 /// Published numbers depend on these draws: a change of them is a change of results.
 #[test]
 fn seeded_draws_are_stable() {
-    let found = Selection::draw(&right(&[5, 5, 5]), &Everything, 4, 0).unwrap();
+    let found = Selection::draw(right(&[5, 5, 5]), &Everything, 4, 0).unwrap();
     let pairs: Vec<[usize; 2]> = found.pairs.iter().map(|pair| pair.images).collect();
     assert_eq!(pairs, STABLE_PAIRS);
     let (model, images) = noisy(Dequantisation::Uniform);

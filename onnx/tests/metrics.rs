@@ -8,9 +8,10 @@ use proptest::prelude::*;
 use rand::{RngExt, distr::StandardUniform};
 use statrs::distribution::{ContinuousCDF, Normal};
 use undetected_onnx::{
+    Result,
     dataset::{Images, Pixels},
     dequantise,
-    detect::{self, Detector, LikelihoodThreshold},
+    detect::{self, Detector, Statistic, ThresholdDetector, Thresholds},
     gaussian::GaussianModel,
     likelihood::{self, Score, ln_marginal},
     model::{ConditionalModel, Dequantisation, ImageShape, ModelSpec},
@@ -214,32 +215,37 @@ fn a_gaussian_model_scored_on_its_own_draws() {
 
 #[test]
 fn a_density_without_value_is_rejected_and_predicts_nothing() {
-    let detector = LikelihoodThreshold { threshold: f64::MIN };
+    let lowest = Thresholds::Common(f64::MIN);
+    let detector = ThresholdDetector::fixed(Statistic::Marginal, lowest).unwrap();
     for log_px in [f64::NAN, f64::NEG_INFINITY, f64::INFINITY] {
         assert!(!detector.accepts(&score(log_px)), "{log_px}");
     }
     assert!(detector.accepts(&score(-1e300)));
 }
 
+fn calibrate(calibration: &[Score], rate: f64) -> Result<ThresholdDetector> {
+    ThresholdDetector::calibrate(Statistic::Marginal, calibration, rate)
+}
+
 #[test]
 fn the_calibrated_threshold_is_an_order_statistic() {
     let scores: Vec<Score> = (0..99).map(|place| score(f64::from((place * 37) % 99))).collect();
     // k = floor(0.05 * 100) = 5, the fifth smallest of 0..98.
-    let detector = LikelihoodThreshold::calibrate(&scores, 0.05).unwrap();
-    assert_eq!(detector.threshold, 4.0);
-    assert_eq!(detect::count_accepted(&detector, &scores), 95);
+    let detector = calibrate(&scores, 0.05).unwrap();
+    assert_eq!(detector.thresholds(), &Thresholds::Common(4.0));
+    assert_eq!(detect::rejection_rate(&detector, &scores).unwrap().successes, 4);
 }
 
 #[test]
 fn thresholds_that_cannot_be_fitted() {
     let scores = vec![score(1.0); 10];
     for rate in [0.0, 1.0, -0.1, f64::NAN] {
-        assert!(message(LikelihoodThreshold::calibrate(&scores, rate)).contains("between 0 and 1"));
+        assert!(message(calibrate(&scores, rate)).contains("between 0 and 1"));
     }
-    let text = message(LikelihoodThreshold::calibrate(&scores, 0.05));
+    let text = message(calibrate(&scores, 0.05));
     assert!(text.contains("at least 19 calibration images, there are 10"), "{text}");
     let lost = vec![score(f64::NAN); 99];
-    assert!(message(LikelihoodThreshold::calibrate(&lost, 0.05)).contains("no finite density"));
+    assert!(message(calibrate(&lost, 0.05)).contains("no finite density"));
 }
 
 /// The promise of the calibrated threshold, simulated: over many splits the mean false-alarm rate is
@@ -252,7 +258,7 @@ fn calibration_keeps_its_false_alarm_rate() {
     for round in 0..rounds {
         let mut draws = streams.get(round).sample_iter::<f64, _>(StandardUniform);
         let calibration: Vec<Score> = draws.by_ref().take(n).map(score).collect();
-        let detector = LikelihoodThreshold::calibrate(&calibration, rate).unwrap();
+        let detector = calibrate(&calibration, rate).unwrap();
         alarms += u64::from(!detector.accepts(&score(draws.next().unwrap())));
     }
     let found = Proportion { successes: alarms, trials: rounds }.interval(0.9999);

@@ -13,7 +13,7 @@ use ndarray::{Array1, Array3, Array4};
 use ndarray_npy::NpzWriter;
 use proptest::prelude::*;
 use undetected_onnx::{
-    dataset::{Images, Pixels},
+    dataset::{ImageStream, Images, Pixels},
     model::ImageShape,
 };
 
@@ -234,4 +234,72 @@ fn padding_puts_the_image_in_the_middle_of_zeros() {
     assert_eq!(images.clone().fit(shape, 1).unwrap(), images);
     let text = message(images.fit(wanted, 0));
     assert!(text.contains("expected 1x3x4") && text.contains("found 1x1x2"), "{text}");
+}
+
+/// Every block of a stream, one after the other, and pixels of any order.
+fn assert_streamed(path: &Path, whole: &Images) {
+    let stream = ImageStream::open(path, None).unwrap();
+    assert_eq!((stream.name(), stream.len()), (whole.name.as_str(), whole.len()));
+    assert_eq!((stream.shape(), stream.labels()), (whole.shape, whole.labels.as_deref()));
+    let all: Vec<usize> = (0..whole.len()).collect();
+    assert_eq!(stream.pick(&all).unwrap(), *whole);
+    let shape =
+        ImageShape { height: whole.shape.height + 2, width: whole.shape.width + 2, ..whole.shape };
+    let (stream, whole) = (stream.fit(shape, 1).unwrap(), whole.clone().fit(shape, 1).unwrap());
+    for size in [1, 2, 100] {
+        // Twice: a pass leaves nothing behind.
+        for _ in 0..2 {
+            let mut firsts = vec![];
+            let see = &mut |first: usize, block: Images| {
+                let indices: Vec<usize> = (first..first + block.len()).collect();
+                assert_eq!(ImageStream::from(whole.clone()).pick(&indices).unwrap(), block);
+                firsts.push(first);
+                Ok(())
+            };
+            stream.for_each_block(size, see).unwrap();
+            assert_eq!(firsts, (0..whole.len()).step_by(size).collect::<Vec<_>>());
+        }
+    }
+    assert_eq!(stream.pick(&[2, 0, 2]).unwrap().pixels, {
+        let ends = ImageStream::from(whole).pick(&[0, 2]).unwrap();
+        ImageStream::from(ends).pick(&[1, 0, 1]).unwrap().pixels
+    });
+}
+
+#[test]
+fn streams_are_what_is_read_at_once() {
+    let images = idx(&[3, 2, 2], &(1..=12).collect::<Vec<u8>>());
+    for bytes in [images.clone(), gzip(&images)] {
+        let (folder, path) = file("a-images-idx3-ubyte", &bytes);
+        std::fs::write(folder.path().join("a-labels-idx1-ubyte"), idx(&[3], &[7, 9, 8])).unwrap();
+        assert_streamed(&path, &open(&path).unwrap());
+        let npz = folder.path().join("a.npz");
+        open(&path).unwrap().write_npz(&npz).unwrap();
+        assert_streamed(&npz, &open(&npz).unwrap());
+    }
+    let records: Vec<u8> = (0..3 * 3073_u32)
+        .map(|place| if place % 3073 == 0 { 4 } else { (place % 251) as u8 })
+        .collect();
+    let (_folder, path) = file("batch.bin", &records);
+    assert_streamed(&path, &open(&path).unwrap());
+}
+
+/// What is damaged is found when the stream is opened, and said as of a file that is read at once.
+#[test]
+fn streams_of_damaged_files() {
+    let whole = gzip(&idx(&[2, 1, 3], &[0; 6]));
+    let mut records = vec![0; 2 * 3073];
+    records[3073] = 10;
+    for (name, bytes) in [
+        ("a-images-idx3-ubyte", idx(&[2, 1, 3], &[0; 5])),
+        ("a-images-idx3-ubyte", idx(&[2, 1, 3], &[0; 7])),
+        ("a-images-idx3-ubyte", idx(&[0, 1, 3], &[])),
+        ("a-images-idx3-ubyte", gzip(&idx(&[2, 1, 3], &[0; 5]))),
+        ("a-images-idx3-ubyte", whole[..whole.len() - 9].to_vec()),
+        ("batch.bin", records.clone()),
+        ("batch.bin", records[..4000].to_vec()),
+    ] {
+        let (_folder, path) = file(name, &bytes);
+        assert_eq!(message(ImageStream::open(&path, None)), message(open(&path)));
+    }
 }

@@ -4,8 +4,10 @@ mod dataset;
 mod engine_args;
 mod engines;
 mod inspect;
+mod result_files;
 mod run;
 mod setup;
+mod tables;
 
 use std::process::ExitCode;
 
@@ -32,7 +34,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Run(run::Args),
+    Run(Box<run::Args>),
     Inspect(inspect::Args),
     Dataset(dataset::Args),
     Engines(engines::Args),

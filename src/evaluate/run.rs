@@ -1,32 +1,42 @@
-//! `evaluate run`: likelihood, accuracy and detection of models on data.
+//! `evaluate run`: the paper's measurements of models on data.
 
 use std::{
     collections::BTreeMap,
+    num::NonZeroUsize,
     path::{Path, PathBuf},
 };
 
-use anyhow::Context;
+use clap::ValueEnum;
 use indicatif::ProgressBar;
 use undetected_onnx::{
     checkpoint::Checkpoint,
-    contract::Overrides,
     engine::EngineOptions,
+    memory::BatchSize,
     model::ConditionalModel,
-    record::{Row, Sample},
-    suite::{DataEntry, Event, ModelEntry, Outcome, Suite, Threshold, run_model},
+    suite::{DataEntry, Event, ModelEntry, Outcome, Subject, Suite, Task, Threshold, run_model},
 };
 
-use super::engine_args::{ContractArgs, EngineArgs};
-use crate::output::{self, number};
+use super::{
+    engine_args::{ContractArgs, EngineArgs},
+    result_files::ResultFiles,
+    tables::tables,
+};
+use crate::output;
 
-/// Measure likelihood, accuracy and detection of a suite's models, or of one model on one data set.
+/// Measure a suite's models, or one model on one data set, as the paper does: likelihood, accuracy,
+/// detection, separation from other data, class gap, interpolation, and the objective's two terms.
 ///
-/// Prints a table per model and writes results.csv (every number, long form) and samples.csv (every
-/// image) into the output folder. Uniform noise is always among the inputs to be rejected.
+/// Half of the data, chosen by the seed, fits the detectors' thresholds; the other half measures
+/// them. Prints a table per task and writes, into the output folder, every number with its 99 %
+/// interval (results.csv), every image with its scores and decisions (samples.csv), every class gap
+/// and path, the curves of all figures, and the fitted detectors. A unit stands in the name of each
+/// column. How images are cut into batches changes no number; on ONNX Runtime, whose kernels depend
+/// on it, the last digits of float32 (2e-7 relative were seen).
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
-    /// The suite file (TOML): models, data and threshold.
+    /// The suite file (TOML): models, data, tasks and their settings. onnx/suites/demo.toml shows
+    /// every one of them.
     #[arg(conflicts_with_all = ["model", "data", "labels", "ood", "set"])]
     suite: Option<PathBuf>,
     /// The checkpoint, in place of a suite.
@@ -41,72 +51,144 @@ pub struct Args {
     /// Images that should be rejected; may be given again.
     #[arg(long, value_name = "FILE")]
     ood: Vec<PathBuf>,
+    /// Measure this only; may be given again [default: the suite's, or everything].
+    #[arg(long = "task", value_name = "TASK", value_enum)]
+    tasks: Vec<TaskName>,
     /// Take only the first so many images of every data set.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     limit: Option<u32>,
-    /// Where results.csv and samples.csv go [default: out/NAME].
+    /// Where the files go [default: out/NAME].
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Seed of dequantisation, padding noise, synthetic images and the calibration split
     /// [default: the suite's, or 0].
     #[arg(long, value_name = "SEED")]
     seed: Option<u64>,
-    /// Images per call of the engine; changes speed only.
-    #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..))]
-    batch_size: u32,
+    /// Memory that one batch of images may take in the engine, for example 512MiB or 2GiB: the
+    /// engine is asked what an image takes, and batches are made as large as fits, up to 256 images.
+    /// The model's weights come on top, and 100 bytes an image of the data (350 while ranking them): its
+    /// pixels are read as they are scored. Changes speed only.
+    #[arg(long, value_name = "SIZE", default_value = "1GiB", value_parser = size)]
+    memory: u64,
+    /// Images per call of the engine, in place of --memory; changes speed only.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), conflicts_with = "memory")]
+    batch_size: Option<u32>,
     #[command(flatten)]
     threshold: ThresholdArgs,
+    #[command(flatten)]
+    paths: PathArgs,
     #[command(flatten)]
     engine: EngineArgs,
     #[command(flatten)]
     contract: ContractArgs,
 }
 
+/// The tasks, as they are called in suites and in results.csv.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+#[value(rename_all = "snake_case")]
+enum TaskName {
+    /// -log p(x) in bits/dim of every data set.
+    Likelihood,
+    /// Accuracy of argmax p(x, y).
+    Classify,
+    /// False alarms of every detector, and how much of other data it accepts.
+    Detect,
+    /// AUROC, AUPR and FPR at 95 % TPR of every statistic against other data.
+    OutOfDistribution,
+    /// log p(x | label) against wrong labels; detection of mislabelled inputs.
+    ClassGap,
+    /// Paths between accepted images of different classes.
+    Interpolate,
+    /// E[-log p(x)], E[-log p(y | x)] and calibration.
+    Objective,
+}
+
+impl TaskName {
+    fn task(self) -> Task {
+        match self {
+            Self::Likelihood => Task::Likelihood,
+            Self::Classify => Task::Classify,
+            Self::Detect => Task::Detect,
+            Self::OutOfDistribution => Task::OutOfDistribution,
+            Self::ClassGap => Task::ClassGap,
+            Self::Interpolate => Task::Interpolate,
+            Self::Objective => Task::Objective,
+        }
+    }
+}
+
 /// When an input counts as real.
 #[derive(Debug, clap::Args)]
-#[group(multiple = false)]
-#[command(next_help_heading = "Threshold on log p(x)")]
+#[command(next_help_heading = "Detectors: what scores at or above its threshold is accepted")]
 struct ThresholdArgs {
-    /// Fit it on half of the data so that at most this share of real images is rejected; measured
-    /// on the other half [default: the suite's, or 0.05].
-    #[arg(long, value_name = "RATE")]
+    /// Fit every detector on half of the data so that at most this share of real images is rejected;
+    /// measured on the other half [default: the suite's, or 0.05].
+    #[arg(long, value_name = "RATE", group = "threshold", value_parser = rate)]
     false_alarm_rate: Option<f64>,
-    /// Fix it, in bits/dim (the paper's 1.4 for MNIST, 4.0 for CIFAR-10).
-    #[arg(long, value_name = "BITS")]
+    /// Fix the threshold on log p(x), in bits/dim (the paper's 1.4 for MNIST, 4.0 for CIFAR-10); the
+    /// other detectors are left out.
+    #[arg(long, value_name = "BITS", group = "threshold")]
     threshold_bits_per_dim: Option<f64>,
-    /// Fix it, in nats of log p(x).
-    #[arg(long, value_name = "NATS", allow_negative_numbers = true)]
+    /// Fix the threshold on log p(x), in nats; the other detectors are left out.
+    #[arg(long, value_name = "NATS", group = "threshold", allow_negative_numbers = true)]
     threshold_nats: Option<f64>,
+    /// Take the detectors that an earlier run saved: the folder 'detectors' of its output. Images that
+    /// they were fitted on measure nothing.
+    #[arg(long, value_name = "DIR", group = "threshold")]
+    detectors: Option<PathBuf>,
+    /// Fit a threshold for each predicted class.
+    #[arg(long)]
+    per_class: bool,
+}
+
+/// A number of bytes, with or without a binary unit.
+fn size(text: &str) -> Result<u64, String> {
+    let units = [("KiB", 10), ("MiB", 20), ("GiB", 30), ("B", 0)];
+    let unit = units.iter().find_map(|(unit, shift)| Some((text.strip_suffix(unit)?, *shift)));
+    let (number, shift) = unit.unwrap_or((text, 0));
+    let number = number.trim().parse::<u64>().ok().filter(|number| *number > 0);
+    let bytes = number.and_then(|number| number.checked_mul(1 << shift));
+    bytes.ok_or("write a whole number above 0 with KiB, MiB or GiB".to_owned())
+}
+
+fn rate(text: &str) -> Result<f64, String> {
+    let rate = text.parse::<f64>().ok().filter(|rate| *rate > 0.0 && *rate < 1.0);
+    rate.ok_or("must lie strictly between 0 and 1".to_owned())
+}
+
+/// Interpolation.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Interpolation")]
+struct PathArgs {
+    /// Pairs of images to walk between [default: the suite's, or 200, or as many as can be formed].
+    #[arg(long, value_name = "N")]
+    pairs: Option<NonZeroUsize>,
+    /// Points of a path, both ends among them [default: the suite's, or 100].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..))]
+    alphas: Option<u32>,
 }
 
 const EXAMPLES: &str = "\
 Examples:
   evaluate run onnx/suites/demo.toml
   evaluate run --model MODEL.onnx --data t10k-images-idx3-ubyte.gz --threshold-bits-per-dim 1.4
-  evaluate run --model MODEL.onnx --data cifar-10-batches-bin --ood svhn.npz --engine ort";
+  evaluate run --model MODEL.onnx --data cifar-10-batches-bin --ood svhn.npz --engine ort
+  evaluate run --model MODEL.onnx --data t10k-images-idx3-ubyte --task interpolate --pairs 1000
+  evaluate run onnx/suites/demo.toml --detectors out/demo/detectors";
 
 pub fn run(args: &Args) -> anyhow::Result<()> {
     let suite = args.suite()?;
+    suite.check()?;
+    suite.check_models()?;
     let out = args.out.clone().unwrap_or_else(|| Path::new("out").join(&suite.name));
-    std::fs::create_dir_all(&out).with_context(|| format!("cannot make {}", out.display()))?;
+    let mut files = ResultFiles::create(&out)?;
     let options = args.engine.options();
-    let (mut rows, mut samples): (Vec<Row>, Vec<Sample>) = (vec![], vec![]);
     for model in &suite.models {
-        let outcome = evaluate(&suite, model, &options, args.batch_size as usize)?;
+        let outcome = evaluate(args, &suite, model, &options, &mut files)?;
         output::print(&tables(&outcome))?;
-        rows.extend(outcome.rows);
-        samples.extend(outcome.samples);
-        // After each model: a later one's failure loses nothing.
-        output::write_csv(&out.join("results.csv"), &rows)?;
-        output::write_csv(&out.join("samples.csv"), &samples)?;
+        files.publish(&outcome)?;
     }
-    output::print(&format!(
-        "{} numbers in {}, {} images in {}\n",
-        rows.len(),
-        out.join("results.csv").display(),
-        samples.len(),
-        out.join("samples.csv").display()
-    ))?;
+    output::print(&files.summary())?;
     Ok(())
 }
 
@@ -119,12 +201,32 @@ impl Args {
             _ => unreachable!("clap requires a suite, or a model with data"),
         };
         suite.seed = self.seed.unwrap_or(suite.seed);
-        suite.threshold = self.threshold.chosen().unwrap_or(suite.threshold);
+        if let Some(threshold) = self.threshold.chosen() {
+            suite.threshold = threshold;
+        }
+        suite.detect.per_class |= self.threshold.per_class;
+        if !self.tasks.is_empty() {
+            suite.tasks = self.tasks.iter().map(|name| name.task()).collect();
+        }
+        suite.interpolate.pairs = self.paths.pairs.or(suite.interpolate.pairs);
+        if let Some(alphas) = self.paths.alphas {
+            suite.interpolate.alphas = alphas as usize;
+        }
         if let Some(limit) = self.limit {
             let data = std::iter::once(&mut suite.data).chain(&mut suite.out_of_distribution);
             data.for_each(|entry| entry.limit = Some(limit as usize));
         }
         Ok(suite)
+    }
+
+    fn images_per_batch(&self, checkpoint: &mut Checkpoint) -> anyhow::Result<usize> {
+        if let Some(given) = self.batch_size {
+            return Ok(given as usize);
+        }
+        let size = BatchSize::of(checkpoint, self.memory)?;
+        let kib = size.bytes_per_image.div_ceil(1024);
+        output::warn(&format!("batches of {} images, {kib} KiB each in the engine", size.images));
+        Ok(size.images)
     }
 
     fn described(&self, model: &Path, data: &Path) -> Suite {
@@ -135,13 +237,11 @@ impl Args {
             limit: None,
         };
         let contract: BTreeMap<_, _> = self.contract.set.iter().cloned().collect();
+        let name = model.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let models = vec![ModelEntry { path: model.to_owned(), contract }];
         Suite {
-            name: model.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
-            seed: 0,
-            models: vec![ModelEntry { path: model.to_owned(), contract }],
-            data: entry(data, self.labels.as_ref()),
             out_of_distribution: self.ood.iter().map(|images| entry(images, None)).collect(),
-            threshold: Threshold::default(),
+            ..Suite::new(name, models, entry(data, self.labels.as_ref()))
         }
     }
 }
@@ -150,18 +250,19 @@ impl ThresholdArgs {
     fn chosen(&self) -> Option<Threshold> {
         let fitted = self.false_alarm_rate.map(Threshold::FalseAlarmRate);
         let bits = self.threshold_bits_per_dim.map(Threshold::BitsPerDim);
-        fitted.or(bits).or(self.threshold_nats.map(Threshold::Nats))
+        let nats = self.threshold_nats.map(Threshold::Nats);
+        fitted.or(bits).or(nats).or_else(|| self.detectors.clone().map(Threshold::Detectors))
     }
 }
 
 fn evaluate(
+    args: &Args,
     suite: &Suite,
     model: &ModelEntry,
     options: &EngineOptions,
-    batch_size: usize,
+    files: &mut ResultFiles,
 ) -> anyhow::Result<Outcome> {
-    let mut checkpoint =
-        Checkpoint::open(&model.path, &Overrides::new(model.contract.clone())?, options)?;
+    let mut checkpoint = Checkpoint::open(&model.path, &model.overrides()?, options)?;
     if let Some(notice) = &checkpoint.notice {
         output::warn(notice);
     }
@@ -171,123 +272,20 @@ fn evaluate(
             "warning: {name} has no parity vectors; nothing shows that its values are right"
         ));
     }
+    let batch_size = args.images_per_batch(&mut checkpoint)?;
     let mut bar = ProgressBar::hidden();
-    let outcome = run_model(suite, &mut checkpoint, batch_size, &mut |event| match event {
-        Event::Started { dataset, images } => {
-            bar.finish_and_clear();
-            bar = output::progress_bar(&dataset, images);
+    let subject = Subject::of(&mut checkpoint);
+    let outcome = run_model(suite, subject, batch_size, &mut |event| {
+        match event {
+            Event::Started { dataset, images } => {
+                bar.finish_and_clear();
+                bar = output::progress_bar(dataset, images);
+            }
+            Event::Seen(images) => bar.inc(images as u64),
+            _ => (),
         }
-        Event::Scored(images) => bar.inc(images as u64),
+        files.record(event)
     });
     bar.finish_and_clear();
     Ok(outcome?)
-}
-
-/// The rows of one data set.
-struct DatasetRows<'a> {
-    name: &'a str,
-    rows: Vec<&'a Row>,
-}
-
-impl DatasetRows<'_> {
-    fn get(&self, task: &str, metric: &str, unit: &str) -> Option<&Row> {
-        let wanted = |row: &&&Row| row.task == task && row.metric == metric && row.unit == unit;
-        self.rows.iter().find(wanted).copied()
-    }
-
-    /// The value with its interval, and a dash where there is none.
-    fn cell(&self, task: &str, metric: &str, unit: &str) -> String {
-        self.get(task, metric, unit).map_or("-".to_owned(), interval)
-    }
-}
-
-/// Shares in per cent with two digits, the rest with three.
-fn interval(row: &Row) -> String {
-    let (scale, digits) = if row.unit == "share" { (100.0, 2) } else { (1.0, 3) };
-    let shown = |value: f64| format!("{:.digits$}", scale * value);
-    match (row.low, row.high) {
-        (Some(low), Some(high)) => {
-            format!("{} [{}, {}]", shown(row.value), shown(low), shown(high))
-        }
-        _ => shown(row.value),
-    }
-}
-
-fn by_dataset(rows: &[Row]) -> Vec<DatasetRows<'_>> {
-    let mut datasets: Vec<DatasetRows<'_>> = Vec::new();
-    for row in rows {
-        match datasets.iter_mut().find(|dataset| dataset.name == row.dataset) {
-            Some(dataset) => dataset.rows.push(row),
-            None => datasets.push(DatasetRows { name: &row.dataset, rows: vec![row] }),
-        }
-    }
-    datasets
-}
-
-fn tables(outcome: &Outcome) -> String {
-    let datasets = by_dataset(&outcome.rows);
-    let real = &datasets[0];
-    let title = format!(
-        "{} on {} ({})\nIntervals at 99 %. bits/dim: lower = likelier.\n\n",
-        outcome.spec.name, outcome.engine, outcome.engine.device
-    );
-    title + &accuracy_table(real) + &likelihood_table(&datasets) + &detection_table(real, &datasets)
-}
-
-fn accuracy_table(real: &DatasetRows<'_>) -> String {
-    let mut table = output::table(&["data", ">images", ">accuracy, %"]);
-    let images = real.get("classify", "accuracy", "share").map_or(0, |row| row.n);
-    let accuracy = real.cell("classify", "accuracy", "share");
-    table.add_row([real.name.to_owned(), images.to_string(), accuracy]);
-    output::section("Classification by argmax p(x, y)", &table)
-}
-
-fn likelihood_table(datasets: &[DatasetRows<'_>]) -> String {
-    let header = ["data", ">images", ">mean", ">decile 1", ">median", ">decile 9", ">not finite"];
-    let mut table = output::table(&header);
-    for dataset in datasets {
-        let bits = |metric: &str| {
-            let row = dataset.get("likelihood", metric, "bits/dim");
-            row.map_or("-".to_owned(), |row| format!("{:.3}", row.value))
-        };
-        let not_finite = dataset.get("likelihood", "not_finite", "share");
-        let images = not_finite.map_or(0, |row| row.n);
-        let lost = not_finite.map_or(0.0, |row| row.value * row.n as f64);
-        table.add_row([
-            dataset.name.to_owned(),
-            images.to_string(),
-            dataset.cell("likelihood", "mean", "bits/dim"),
-            bits("decile_1"),
-            bits("decile_5"),
-            bits("decile_9"),
-            format!("{lost:.0}"),
-        ]);
-    }
-    output::section("Negative log-likelihood -log p(x), bits/dim", &table)
-}
-
-fn detection_table(real: &DatasetRows<'_>, datasets: &[DatasetRows<'_>]) -> String {
-    let bits = real.get("detect", "threshold", "bits/dim");
-    let nats = real.get("detect", "threshold", "nats");
-    let threshold = |row: Option<&Row>| row.map_or("-".to_owned(), |row| number(row.value));
-    let origin = match bits.map_or(0, |row| row.n) {
-        0 => "fixed".to_owned(),
-        n => format!("fitted on {n} other images of {}", real.name),
-    };
-    let mut table = output::table(&["data", ">images", ">accepted, %", ">rejected, %"]);
-    for dataset in datasets {
-        let images = dataset.get("detect", "accepted", "share").map_or(0, |row| row.n);
-        table.add_row([
-            dataset.name.to_owned(),
-            images.to_string(),
-            dataset.cell("detect", "accepted", "share"),
-            dataset.cell("detect", "rejected", "share"),
-        ]);
-    }
-    let title = format!(
-        "Detection: accepted where -log p(x) <= {} bits/dim, log p(x) >= {} nats ({origin})",
-        threshold(bits),
-        threshold(nats)
-    );
-    output::section(&title, &table)
 }

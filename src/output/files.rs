@@ -1,6 +1,10 @@
 //! Result files: whole or absent.
 
-use std::{fs, io::Write, path::Path};
+use std::{
+    fs,
+    io::Write,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context, ensure};
 use serde::Serialize;
@@ -46,7 +50,7 @@ pub fn write_bytes(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
         file.persist(path)?;
         Ok(())
     };
-    write().with_context(|| format!("cannot write {}", path.display()))
+    write().with_context(|| cannot(path))
 }
 
 /// A file of its own name in the folder, readable by whom the user lets read new files.
@@ -55,6 +59,70 @@ fn new_file(folder: &Path) -> std::io::Result<tempfile::NamedTempFile> {
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666)); // less the umask
     builder.tempfile_in(folder)
+}
+
+/// A CSV file that grows row by row, and is seen by others only as [`publish`](Self::publish) left
+/// it: whole.
+pub struct GrowingCsv {
+    path: PathBuf,
+    writer: csv::Writer<tempfile::NamedTempFile>,
+    rows: u64,
+}
+
+impl GrowingCsv {
+    /// One that is to be at `path`, without a row yet. A file that is there stays until then.
+    ///
+    /// # Errors
+    /// Where the folder cannot be written, naming the file.
+    pub fn create(path: &Path) -> anyhow::Result<Self> {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let file = new_file(folder.unwrap_or(Path::new("."))).with_context(|| cannot(path))?;
+        Ok(Self { path: path.to_owned(), writer: csv::Writer::from_writer(file), rows: 0 })
+    }
+
+    /// One row more.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    pub fn push<T: Serialize>(&mut self, row: &T) -> std::io::Result<()> {
+        self.rows += 1;
+        self.writer.serialize(row).map_err(std::io::Error::other)
+    }
+
+    /// Rows so far.
+    pub fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    /// Where it is to be.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Puts what there is so far in its place, in one step; more can follow. Without a row there is
+    /// no file.
+    ///
+    /// # Errors
+    /// Where it cannot be written, naming the file.
+    pub fn publish(&mut self) -> anyhow::Result<()> {
+        if self.rows == 0 {
+            return Ok(());
+        }
+        let mut publish = || -> std::io::Result<()> {
+            self.writer.flush()?;
+            let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty());
+            let mut copy = new_file(folder.unwrap_or(Path::new(".")))?;
+            std::io::copy(&mut self.writer.get_ref().reopen()?, &mut copy)?;
+            copy.as_file().sync_all()?;
+            copy.persist(&self.path)?;
+            Ok(())
+        };
+        publish().with_context(|| cannot(&self.path))
+    }
+}
+
+fn cannot(path: &Path) -> String {
+    format!("cannot write {}", path.display())
 }
 
 /// Makes a new folder, in one step as well: `fill` writes its files into another one beside it.
@@ -68,7 +136,7 @@ pub fn write_folder<T>(
     ensure_absent(path)?;
     let parent = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     let parent = parent.unwrap_or(Path::new("."));
-    let cannot = || format!("cannot write {}", path.display());
+    let cannot = || cannot(path);
     fs::create_dir_all(parent).with_context(cannot)?;
     let work = tempfile::tempdir_in(parent).with_context(cannot)?;
     // A folder in the private one, so that it gets the rights that the user's folders get.

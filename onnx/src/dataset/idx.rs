@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File},
-    io::{BufReader, Read},
+    io::{self, BufReader, Read},
     path::{Path, PathBuf},
 };
 
@@ -17,6 +17,23 @@ use crate::{
 /// Reads images, and their labels from `labels` or from the file usually named beside them.
 pub(super) fn read(path: &Path, labels: Option<&Path>) -> Result<Images> {
     let (dims, pixels) = read_bytes(path, 3)?;
+    let head = described(path, labels, &dims)?;
+    Ok(Images { pixels: Pixels::Bytes(pixels), ..head })
+}
+
+/// Everything of [`read`] but the pixels, which are seen to be there, and how many images there are.
+pub(super) fn head(path: &Path, labels: Option<&Path>) -> Result<(Images, usize)> {
+    let (dims, expected, file) = open(path, 3)?;
+    check_size(path, &dims, expected, count(&mut file.take(expected as u64 + 1)))?;
+    Ok((described(path, labels, &dims)?, dims[0]))
+}
+
+/// A reader of the pixels.
+pub(super) fn pixels(path: &Path) -> Result<Box<dyn Read>> {
+    open(path, 3).map(|(_, _, file)| file)
+}
+
+fn described(path: &Path, labels: Option<&Path>, dims: &[usize]) -> Result<Images> {
     let shape = ImageShape { channels: 1, height: dims[1], width: dims[2] };
     if shape.is_empty() {
         return Err(Error::dataset(path, "image shape", "at least one pixel", shape));
@@ -34,7 +51,7 @@ pub(super) fn read(path: &Path, labels: Option<&Path>) -> Result<Images> {
         }
     };
     let name = name_of(path);
-    Ok(Images { name, path: None, shape, pixels: Pixels::Bytes(pixels), labels })
+    Ok(Images { name, path: None, shape, pixels: Pixels::Bytes(vec![]), labels })
 }
 
 /// Writes images and labels as plain files.
@@ -89,18 +106,59 @@ fn labels_beside(path: &Path) -> Option<PathBuf> {
 
 /// The dimensions and the bytes of a file of `rank` dimensions.
 fn read_bytes(path: &Path, rank: u8) -> Result<(Vec<usize>, Vec<u8>)> {
+    let (dims, expected, file) = open(path, rank)?;
+    let mut bytes = Vec::new();
+    // One byte more than announced is enough to see that there is more.
+    let read = file.take(expected as u64 + 1).read_to_end(&mut bytes);
+    let read = read.map_err(|error| format!("{} before: {error}", bytes.len()));
+    check_size(path, &dims, expected, read)?;
+    Ok((dims, bytes))
+}
+
+fn count(file: &mut dyn Read) -> std::result::Result<usize, String> {
+    let (mut buffer, mut found) = (vec![0; 1 << 16], 0);
+    loop {
+        match file.read(&mut buffer) {
+            Ok(0) => return Ok(found),
+            Ok(bytes) => found += bytes,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => (),
+            Err(error) => return Err(format!("{found} before: {error}")),
+        }
+    }
+}
+
+fn check_size(
+    path: &Path,
+    dims: &[usize],
+    expected: usize,
+    found: std::result::Result<usize, String>,
+) -> Result<()> {
+    let found = match found {
+        Ok(found) if found == expected => return Ok(()),
+        Ok(found) if found > expected => format!("more than {expected}"),
+        Ok(found) => found.to_string(),
+        Err(error) => error,
+    };
+    let what = "bytes after the header";
+    Err(Error::dataset(path, what, format!("{expected} for {dims:?}"), found))
+}
+
+/// The dimensions of a file of `rank` dimensions, the bytes that they announce, and their reader.
+fn open(path: &Path, rank: u8) -> Result<(Vec<usize>, usize, Box<dyn Read>)> {
     let io = |error| Error::io(path)(error);
     let mut file = BufReader::new(File::open(path).map_err(io)?);
     let mut start = [0; 2];
     file.read_exact(&mut start).map_err(io)?;
-    let all = start.chain(file);
-    match start {
-        [0x1f, 0x8b] => parse(path, &mut GzDecoder::new(all), rank),
-        _ => parse(path, &mut { all }, rank),
-    }
+    let all = io::Cursor::new(start).chain(file);
+    let mut all: Box<dyn Read> = match start {
+        [0x1f, 0x8b] => Box::new(GzDecoder::new(all)),
+        _ => Box::new(all),
+    };
+    let (dims, expected) = header(path, &mut all, rank)?;
+    Ok((dims, expected, all))
 }
 
-fn parse(path: &Path, file: &mut dyn Read, rank: u8) -> Result<(Vec<usize>, Vec<u8>)> {
+fn header(path: &Path, file: &mut dyn Read, rank: u8) -> Result<(Vec<usize>, usize)> {
     let mut header = vec![0; 4 + 4 * usize::from(rank)];
     file.read_exact(&mut header).map_err(|error| {
         Error::dataset(path, "IDX header", format!("{} bytes", header.len()), error)
@@ -119,16 +177,5 @@ fn parse(path: &Path, file: &mut dyn Read, rank: u8) -> Result<(Vec<usize>, Vec<
         dims.iter().try_fold(1usize, |product, &dim| product.checked_mul(dim)).ok_or_else(
             || Error::dataset(path, "dimensions", "a size in memory", format!("{dims:?}")),
         )?;
-    let mut bytes = Vec::new();
-    // One byte more than announced is enough to see that there is more.
-    let read = file.take(expected as u64 + 1).read_to_end(&mut bytes);
-    let found = match read {
-        Ok(found) if found > expected => format!("more than {expected}"),
-        Ok(found) => found.to_string(),
-        Err(error) => format!("{} before: {error}", bytes.len()),
-    };
-    if found == expected.to_string() {
-        return Ok((dims, bytes));
-    }
-    Err(Error::dataset(path, "bytes after the header", format!("{expected} for {dims:?}"), found))
+    Ok((dims, expected))
 }

@@ -1,18 +1,19 @@
-//! Images with labels: IDX, CIFAR-10 binary and NPZ files, synthetic noise, background digits.
+//! Images with labels: IDX, CIFAR-10 binary and NPZ files, synthetic images, background digits.
 
 pub mod background_digits;
 mod cifar10;
 mod idx;
 mod npz;
+mod stream;
+mod synthetic;
+
+pub use stream::ImageStream;
 
 use std::{
     fs::File,
     io::Read,
     path::{Path, PathBuf},
 };
-
-use rand::Rng;
-use undetected_theory::Streams;
 
 use crate::{
     error::{Error, Result},
@@ -66,23 +67,6 @@ impl Images {
         }
         images.path = Some(path);
         Ok(images)
-    }
-
-    /// `count` images of independent uniform 8-bit values, image i drawn from stream (seed,
-    /// "uniform-noise", i).
-    pub fn uniform_noise(shape: ImageShape, count: usize, seed: u64) -> Self {
-        let streams = Streams::new(seed, "uniform-noise");
-        let mut pixels = vec![0; count * shape.len()];
-        for (index, image) in pixels.chunks_exact_mut(shape.len().max(1)).enumerate() {
-            streams.get(index as u64).fill_bytes(image);
-        }
-        Self {
-            name: "uniform noise".to_owned(),
-            path: None,
-            shape,
-            pixels: Pixels::Bytes(pixels),
-            labels: None,
-        }
     }
 
     /// Writes 8-bit grey images and their labels as two plain IDX files.

@@ -37,9 +37,7 @@ pub fn threshold(values: impl Iterator<Item = Option<f64>>, false_alarm_rate: f6
 /// # Errors
 /// [`Error::Setting`] where the rate is not in (0, 1), or too small for n.
 pub fn rank(n: usize, false_alarm_rate: f64) -> Result<usize> {
-    if !(false_alarm_rate > 0.0 && false_alarm_rate < 1.0) {
-        return Err(rate_error(false_alarm_rate, "must lie strictly between 0 and 1"));
-    }
+    check_rate(false_alarm_rate)?;
     let rank = (false_alarm_rate * (n + 1) as f64).floor() as usize;
     if rank == 0 || rank > n {
         let needed = (1.0 / false_alarm_rate).ceil() - 1.0;
@@ -74,6 +72,17 @@ pub fn realised_rate(n: usize, false_alarm_rate: f64) -> Result<Estimate> {
     let tail = (1.0 - CONFIDENCE) / 2.0;
     let interval = (rate.inverse_cdf(tail), rate.inverse_cdf(1.0 - tail));
     Ok(Estimate { value: rank / (n as f64 + 1.0), interval: Some(interval) })
+}
+
+/// Refuses what is no rate.
+///
+/// # Errors
+/// [`Error::Setting`] where it is not in (0, 1).
+pub fn check_rate(false_alarm_rate: f64) -> Result<()> {
+    match false_alarm_rate > 0.0 && false_alarm_rate < 1.0 {
+        true => Ok(()),
+        false => Err(rate_error(false_alarm_rate, "must lie strictly between 0 and 1")),
+    }
 }
 
 fn rate_error(false_alarm_rate: f64, problem: impl Into<String>) -> Error {

@@ -1,15 +1,15 @@
 //! Deciding which inputs a model should refuse.
 
 pub mod false_alarms;
-mod likelihood_threshold;
 mod saved;
 mod statistic;
 mod threshold_detector;
 
-pub use likelihood_threshold::LikelihoodThreshold;
 pub use saved::{CalibrationRecord, SavedDetector};
-pub use statistic::Statistic;
+pub use statistic::{Statistic, StatisticKind};
 pub use threshold_detector::{ThresholdDetector, Thresholds};
+
+use std::borrow::Borrow;
 
 use undetected_theory::Proportion;
 
@@ -21,15 +21,16 @@ pub trait Detector {
     fn accepts(&self, score: &Score) -> bool;
 }
 
-/// How many of `scores` the detector accepts.
-pub fn count_accepted(detector: &dyn Detector, scores: &[Score]) -> usize {
-    scores.iter().filter(|score| detector.accepts(score)).count()
-}
-
 /// The rate at which the detector rejects `scores`: its false-alarm rate where they are of real
 /// images that played no part in fitting it. `None` without scores.
-pub fn rejection_rate(detector: &dyn Detector, scores: &[Score]) -> Option<Proportion> {
-    let rejected = scores.len() - count_accepted(detector, scores);
-    (!scores.is_empty())
-        .then_some(Proportion { successes: rejected as u64, trials: scores.len() as u64 })
+pub fn rejection_rate(
+    detector: &dyn Detector,
+    scores: impl IntoIterator<Item = impl Borrow<Score>>,
+) -> Option<Proportion> {
+    let mut rate = Proportion { successes: 0, trials: 0 };
+    for score in scores {
+        rate.trials += 1;
+        rate.successes += u64::from(!detector.accepts(score.borrow()));
+    }
+    (rate.trials > 0).then_some(rate)
 }

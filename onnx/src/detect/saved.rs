@@ -37,6 +37,8 @@ pub struct CalibrationRecord {
     pub dataset: String,
     /// Its images used.
     pub images: usize,
+    /// Seed of the split that chose them.
+    pub seed: u64,
     /// The target rate.
     pub false_alarm_rate: f64,
 }

@@ -1,6 +1,6 @@
 //! What a detector compares with its threshold.
 
-use std::f64::consts::LN_2;
+use std::{borrow::Borrow, f64::consts::LN_2};
 
 use crate::{
     error::{Error, Result},
@@ -43,11 +43,11 @@ impl Statistic {
     ///
     /// # Errors
     /// [`Error::Setting`] where no density is finite.
-    pub fn typicality(real: &[Score]) -> Result<Self> {
-        let finite: Vec<f64> =
-            real.iter().map(|score| score.log_px).filter(|log_p| log_p.is_finite()).collect();
+    pub fn typicality(real: impl IntoIterator<Item = impl Borrow<Score>>) -> Result<Self> {
+        let all: Vec<f64> = real.into_iter().map(|score| score.borrow().log_px).collect();
+        let finite: Vec<f64> = all.iter().copied().filter(|log_p| log_p.is_finite()).collect();
         let mean = statistics::mean(&finite).ok_or_else(|| {
-            let problem = format!("none of {} images has a finite density", real.len());
+            let problem = format!("none of {} images has a finite density", all.len());
             Error::setting("centre of the typical set", problem)
         })?;
         Ok(Self::Typicality { centre: mean.value })
@@ -78,13 +78,79 @@ impl Statistic {
         }
     }
 
+    /// A threshold in nats, in bits/dim; inverse of [`nats`](Self::nats).
+    pub fn bits_per_dim(&self, spec: &ModelSpec, nats: f64) -> f64 {
+        match self {
+            Self::Typicality { .. } => -nats / (spec.n_dims as f64 * LN_2),
+            _ => spec.bits_per_dim(nats),
+        }
+    }
+
+    /// Which one, its parameters apart.
+    pub fn kind(&self) -> StatisticKind {
+        match self {
+            Self::Marginal => StatisticKind::Marginal,
+            Self::Joint => StatisticKind::Joint,
+            Self::GivenPredicted => StatisticKind::GivenPredicted,
+            Self::Typicality { .. } => StatisticKind::Typicality,
+            Self::ComplexityCorrected => StatisticKind::ComplexityCorrected,
+        }
+    }
+
     /// The name in tables and files.
     pub fn name(&self) -> &'static str {
+        self.kind().name()
+    }
+}
+
+/// A [`Statistic`] before anything of it is fitted, as settings name it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StatisticKind {
+    /// [`Statistic::Marginal`].
+    Marginal,
+    /// [`Statistic::Joint`].
+    Joint,
+    /// [`Statistic::GivenPredicted`].
+    GivenPredicted,
+    /// [`Statistic::Typicality`].
+    Typicality,
+    /// [`Statistic::ComplexityCorrected`].
+    ComplexityCorrected,
+}
+
+impl StatisticKind {
+    /// Every one.
+    pub const ALL: [Self; 5] = [
+        Self::Marginal,
+        Self::Joint,
+        Self::GivenPredicted,
+        Self::Typicality,
+        Self::ComplexityCorrected,
+    ];
+
+    /// The statistic; `real` images are looked at where it has a parameter
+    /// ([`Statistic::typicality`]).
+    ///
+    /// # Errors
+    /// Those of [`Statistic::typicality`].
+    pub fn fit(self, real: impl IntoIterator<Item = impl Borrow<Score>>) -> Result<Statistic> {
+        match self {
+            Self::Marginal => Ok(Statistic::Marginal),
+            Self::Joint => Ok(Statistic::Joint),
+            Self::GivenPredicted => Ok(Statistic::GivenPredicted),
+            Self::Typicality => Statistic::typicality(real),
+            Self::ComplexityCorrected => Ok(Statistic::ComplexityCorrected),
+        }
+    }
+
+    /// The name in tables and files.
+    pub fn name(self) -> &'static str {
         match self {
             Self::Marginal => "marginal",
             Self::Joint => "joint",
             Self::GivenPredicted => "given_predicted",
-            Self::Typicality { .. } => "typicality",
+            Self::Typicality => "typicality",
             Self::ComplexityCorrected => "complexity_corrected",
         }
     }

@@ -1,5 +1,7 @@
 //! Any statistic with one threshold, or one for each predicted class.
 
+use std::borrow::Borrow;
+
 use super::{Detector, Statistic, false_alarms};
 use crate::{
     error::{Error, Result},
@@ -66,10 +68,10 @@ impl ThresholdDetector {
     /// Those of [`false_alarms::threshold`].
     pub fn calibrate(
         statistic: Statistic,
-        calibration: &[Score],
+        calibration: impl IntoIterator<Item = impl Borrow<Score>>,
         false_alarm_rate: f64,
     ) -> Result<Self> {
-        let values = calibration.iter().map(|score| statistic.of(score));
+        let values = calibration.into_iter().map(|score| statistic.of(score.borrow()));
         let threshold = false_alarms::threshold(values, false_alarm_rate)?;
         Self::fixed(statistic, Thresholds::Common(threshold))
     }
@@ -86,12 +88,13 @@ impl ThresholdDetector {
     /// If a predicted class is not below `classes`.
     pub fn calibrate_per_class(
         statistic: Statistic,
-        calibration: &[Score],
+        calibration: impl IntoIterator<Item = impl Borrow<Score>>,
         false_alarm_rate: f64,
         classes: usize,
     ) -> Result<Self> {
         let mut values = vec![vec![]; classes];
         for score in calibration {
+            let score = score.borrow();
             if let Some(class) = score.predicted {
                 values[class].push(statistic.of(score));
             }

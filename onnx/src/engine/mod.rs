@@ -89,6 +89,13 @@ pub trait Engine: Send {
     /// What computes, and where.
     fn info(&self) -> &EngineInfo;
 
+    /// The most bytes that the engine has had in use at once, by its own account; `None` where it
+    /// computes image by image, so that a batch takes nothing but its inputs and outputs.
+    ///
+    /// # Errors
+    /// [`Error::Engine`] where it gives no account.
+    fn peak_memory(&self) -> Result<Option<u64>>;
+
     /// Runs `n` images: `inputs` in the signature's order, each `n` x its per-image length in C
     /// order. Returns each output of the signature, flat, in f64.
     ///

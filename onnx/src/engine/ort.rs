@@ -9,9 +9,11 @@ use std::{
 };
 
 use ort::{
+    AsPointer,
     environment::Environment,
     ep::{self, ExecutionProvider},
     logging::LogLevel,
+    memory::{AllocationDevice, Allocator, AllocatorType, MemoryInfo, MemoryType},
     session::{Session, SessionInputValue, builder::GraphOptimizationLevel},
     value::{DynValue, TensorRef},
 };
@@ -182,6 +184,16 @@ impl Engine for OnnxRuntime {
         &self.info
     }
 
+    fn peak_memory(&self) -> Result<Option<u64>> {
+        let failed = |message: String| failed(&self.info, "tell its use of memory", message);
+        let text = most_in_use(&self.session, self.info.device)
+            .map_err(|error| failed(error.to_string()))?;
+        let bytes = text.as_deref().and_then(|text| text.parse().ok());
+        bytes.map(Some).ok_or_else(|| {
+            failed(format!("MaxInUse is {text:?}; give the batch size, --batch-size"))
+        })
+    }
+
     fn run(&mut self, n: usize, inputs: &[&[f32]]) -> Result<Vec<Vec<f64>>> {
         let info = &self.info;
         let mut values: Vec<(Cow<'_, str>, SessionInputValue<'_>)> = Vec::new();
@@ -200,6 +212,32 @@ impl Engine for OnnxRuntime {
             numbers(value).map_err(|error| failed(info, "read the output", error))
         };
         self.signature.outputs.iter().map(read).collect()
+    }
+}
+
+/// `MaxInUse` of the session's allocator on the device.
+fn most_in_use(session: &Session, device: Device) -> ort::Result<Option<String>> {
+    let place = match device {
+        Device::Cpu => AllocationDevice::CPU,
+        Device::Cuda => AllocationDevice::CUDA,
+    };
+    let info = MemoryInfo::new(place, 0, AllocatorType::Arena, MemoryType::Default)?;
+    let allocator = Allocator::new(session, info)?;
+    let mut pairs = std::ptr::null_mut();
+    // SAFETY: the allocator lives to the end of this function. The call fills `pairs` or returns a
+    // status; each is released once, what was filled after the text, which lives as long as it, was
+    // copied. A key that there is not gives a null pointer.
+    unsafe {
+        let api = ort::api();
+        let status = (api.AllocatorGetStats)(allocator.ptr(), &mut pairs);
+        if !status.0.is_null() {
+            (api.ReleaseStatus)(status.0);
+            return Ok(None);
+        }
+        let value = (api.GetKeyValue)(pairs, c"MaxInUse".as_ptr());
+        let text = (!value.is_null()).then(|| CStr::from_ptr(value).to_string_lossy().into_owned());
+        (api.ReleaseKeyValuePairs)(pairs);
+        Ok(text)
     }
 }
 

@@ -90,6 +90,10 @@ impl Engine for Tract {
         &self.info
     }
 
+    fn peak_memory(&self) -> Result<Option<u64>> {
+        Ok(None)
+    }
+
     fn run(&mut self, n: usize, inputs: &[&[f32]]) -> Result<Vec<Vec<f64>>> {
         let (plan, signature, info) = (&self.plan, &self.signature, &self.info);
         let image = |index: usize| {

@@ -1,6 +1,6 @@
 //! Which images are the ends of paths: classified correctly, accepted, of different classes.
 
-use std::collections::BTreeMap;
+use std::{borrow::Borrow, collections::BTreeMap};
 
 use rand::{Rng, RngExt};
 use undetected_theory::Streams;
@@ -56,28 +56,54 @@ impl Selection {
     /// [`Error::Setting`] where `count` is 0 or above what can be formed, with the reasons against
     /// the other candidates.
     pub fn draw(
-        scores: &[Score],
+        scores: impl IntoIterator<Item = impl Borrow<Score>>,
         detector: &dyn Detector,
         count: usize,
         seed: u64,
     ) -> Result<Self> {
-        let mut selection = Self::empty(scores.len());
-        let admitted = scores.iter().filter_map(|score| selection.admit(score, detector));
-        let mut pool = Pool::new(admitted.collect());
-        selection.eligible = pool.images.len();
-        selection.available = pool.available();
+        let (mut selection, pool) = Self::candidates(scores, detector);
         if count == 0 || count > selection.available {
             return Err(Error::setting(format!("pairs = {count}"), selection.shortage()));
         }
-        let streams = Streams::new(seed, "interpolation-pairs");
-        let draw = |index| pool.draw(&mut streams.get(index as u64), count - index - 1);
-        selection.pairs = (0..count).map(draw).collect();
+        selection.pairs = pool.pairs(count, seed);
         Ok(selection)
     }
 
-    fn empty(candidates: usize) -> Self {
+    /// [`draw`](Self::draw) of `most` pairs, or of as many as can be formed where these are fewer.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] where none can be formed.
+    pub fn draw_up_to(
+        scores: impl IntoIterator<Item = impl Borrow<Score>>,
+        detector: &dyn Detector,
+        most: usize,
+        seed: u64,
+    ) -> Result<Self> {
+        let (mut selection, pool) = Self::candidates(scores, detector);
+        let count = most.min(selection.available);
+        if count == 0 {
+            return Err(Error::setting("pairs", selection.shortage()));
+        }
+        selection.pairs = pool.pairs(count, seed);
+        Ok(selection)
+    }
+
+    fn candidates(
+        scores: impl IntoIterator<Item = impl Borrow<Score>>,
+        detector: &dyn Detector,
+    ) -> (Self, Pool) {
+        let mut selection = Self::empty();
+        let admitted =
+            scores.into_iter().filter_map(|score| selection.admit(score.borrow(), detector));
+        let pool = Pool::new(admitted.collect());
+        selection.eligible = pool.images.len();
+        selection.available = pool.available();
+        (selection, pool)
+    }
+
+    fn empty() -> Self {
         Self {
-            candidates,
+            candidates: 0,
             unlabelled: 0,
             not_finite: 0,
             misclassified: 0,
@@ -90,6 +116,7 @@ impl Selection {
 
     /// The image and its class, or one more count of the reason against it.
     fn admit(&mut self, score: &Score, detector: &dyn Detector) -> Option<(usize, usize)> {
+        self.candidates += 1;
         let Some(label) = score.label else {
             self.unlabelled += 1;
             return None;
@@ -145,6 +172,13 @@ impl Pool {
         let (all, largest) =
             (self.images.len(), self.sizes.values().max().copied().unwrap_or_default());
         (all / 2).min(all - largest)
+    }
+
+    /// So many pairs, no more than are available.
+    fn pairs(mut self, count: usize, seed: u64) -> Vec<Pair> {
+        let streams = Streams::new(seed, "interpolation-pairs");
+        let draw = |index| self.draw(&mut streams.get(index as u64), count - index - 1);
+        (0..count).map(draw).collect()
     }
 
     /// A pair that leaves at least `needed` more.

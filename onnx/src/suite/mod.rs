@@ -1,6 +1,20 @@
-//! What to run: the models, the data and the threshold of an evaluation, and running it.
+//! What to run: the models, the data, the tasks and the threshold of an evaluation, and running it.
+//!
+//! [`run_model`] goes through each data set once and hands what it sees of every image to the tasks; each
+//! task's numbers are made in the file of its name.
 
+mod class_gap;
+mod classify;
+mod curves;
+mod detect;
+mod interpolate;
+mod likelihood;
+mod objective;
+mod out_of_distribution;
 mod run;
+mod scored;
+mod settings;
+mod table;
 
 use std::{
     collections::BTreeMap,
@@ -10,9 +24,19 @@ use std::{
 
 use serde::Deserialize;
 
-pub use run::{Event, Outcome, run_model};
+pub use curves::{HistogramRow, PathCurveRow, ReliabilityRow, RocRow};
+pub use detect::file_name as detector_file;
+pub use interpolate::{Example, Interpolation};
+pub use out_of_distribution::{Likelihoods, Separation};
+pub use run::{Event, Outcome, Subject, run_model};
+pub use settings::{
+    ClassGapSettings, Detect, Interpolate, ObjectiveSettings, PAIRS, Synthetic, Task, Threshold,
+};
 
-use crate::error::{Error, Result};
+use crate::{
+    contract::Overrides,
+    error::{Error, Result},
+};
 
 /// An evaluation: every model on the same data.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -23,17 +47,39 @@ pub struct Suite {
     /// Seed of dequantisation, padding noise, synthetic images and the calibration split.
     #[serde(default)]
     pub seed: u64,
+    /// What to measure; everything without it.
+    #[serde(default = "all_tasks")]
+    pub tasks: Vec<Task>,
     /// The checkpoints.
     #[serde(rename = "model")]
     pub models: Vec<ModelEntry>,
     /// Labelled images of the distribution that the models were trained on.
     pub data: DataEntry,
-    /// Images that the models should reject, beside uniform noise.
+    /// Images that the models should reject.
     #[serde(default)]
     pub out_of_distribution: Vec<DataEntry>,
+    /// Others that they should reject, made here.
+    #[serde(default)]
+    pub synthetic: Synthetic,
     /// When an input counts as real.
     #[serde(default)]
     pub threshold: Threshold,
+    /// Which detectors decide.
+    #[serde(default)]
+    pub detect: Detect,
+    /// Of the task of this name.
+    #[serde(default)]
+    pub class_gap: ClassGapSettings,
+    /// Of the task of this name.
+    #[serde(default)]
+    pub interpolate: Interpolate,
+    /// Of the task of this name.
+    #[serde(default)]
+    pub objective: ObjectiveSettings,
+}
+
+fn all_tasks() -> Vec<Task> {
+    Task::ALL.to_vec()
 }
 
 /// A checkpoint of a suite.
@@ -45,6 +91,16 @@ pub struct ModelEntry {
     /// Contract fields that the file lacks or has wrong, by key without prefix.
     #[serde(default)]
     pub contract: BTreeMap<String, String>,
+}
+
+impl ModelEntry {
+    /// The contract fields, checked.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] where a field is unknown.
+    pub fn overrides(&self) -> Result<Overrides> {
+        Overrides::new(self.contract.clone())
+    }
 }
 
 /// A data set of a suite.
@@ -61,44 +117,43 @@ pub struct DataEntry {
     pub limit: Option<usize>,
 }
 
-/// When an input counts as real: log p(x) at or above a threshold.
-#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub enum Threshold {
-    /// Fitted on half of the data so that at most this share of real images is rejected in
-    /// expectation; measured on the other half.
-    FalseAlarmRate(f64),
-    /// Fixed, in bits/dim of log p(x).
-    BitsPerDim(f64),
-    /// Fixed, in nats of log p(x).
-    Nats(f64),
-}
-
-impl Default for Threshold {
-    fn default() -> Self {
-        Self::FalseAlarmRate(0.05)
-    }
-}
-
 impl Suite {
+    /// All tasks, with their usual settings.
+    pub fn new(name: String, models: Vec<ModelEntry>, data: DataEntry) -> Self {
+        Self {
+            name,
+            seed: 0,
+            tasks: all_tasks(),
+            models,
+            data,
+            out_of_distribution: vec![],
+            synthetic: Synthetic::default(),
+            threshold: Threshold::default(),
+            detect: Detect::default(),
+            class_gap: ClassGapSettings::default(),
+            interpolate: Interpolate::default(),
+            objective: ObjectiveSettings::default(),
+        }
+    }
+
     /// Reads a suite; its relative paths start at the suite's own folder.
     ///
     /// # Errors
     /// [`Error::Io`] where the file cannot be read, [`Error::Setting`] with the line at fault where
-    /// it is not a suite.
+    /// it is not a suite, or with the key where [`check`](Self::check) refuses it.
     pub fn read(path: &Path) -> Result<Self> {
         let text = fs::read_to_string(path).map_err(Error::io(path))?;
         let mut suite: Self = toml::from_str(&text)
             .map_err(|error| Error::setting(path.display().to_string(), error.to_string()))?;
-        if suite.models.is_empty() {
-            let problem = "is empty: a suite needs at least one [[model]]";
-            return Err(Error::setting(format!("{}: model", path.display()), problem));
-        }
+        suite.check().map_err(|error| error.within(path))?;
         let folder = path.parent().unwrap_or(Path::new(""));
         suite.models.iter_mut().for_each(|model| model.path = folder.join(&model.path));
         for data in std::iter::once(&mut suite.data).chain(&mut suite.out_of_distribution) {
             data.images = folder.join(&data.images);
             data.labels = data.labels.as_ref().map(|labels| folder.join(labels));
+        }
+        if let Threshold::Detectors(saved) = &mut suite.threshold {
+            *saved = folder.join(&*saved);
         }
         Ok(suite)
     }

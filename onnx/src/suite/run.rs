@@ -1,115 +1,387 @@
-//! Running a suite's models: scores, then every number of the tables from them.
+//! Running a suite on one model: every data set is seen once, and the tasks get what was seen.
 
-use rand::RngExt;
-use undetected_theory::{Proportion, Streams};
-
-use super::{DataEntry, Suite, Threshold};
+use super::{
+    DataEntry, Interpolation, Suite, Task, class_gap, classify, detect,
+    detect::{Part, Plan, Split},
+    interpolate::{self, Ground},
+    likelihood, objective, out_of_distribution,
+    out_of_distribution::{Likelihoods, Separation},
+    scored::Scored,
+    table::Table,
+};
 use crate::{
+    calibration::Reliability,
     checkpoint::Checkpoint,
-    classify,
-    dataset::Images,
-    detect::{self, Detector, LikelihoodThreshold},
+    class_gap::ClassGap,
+    contract::Contract,
+    dataset::{ImageStream, Images},
+    detect::{SavedDetector, Statistic, ThresholdDetector},
     engine::EngineInfo,
     error::{Error, Result},
-    likelihood::{self, Score},
+    graph::ModelFile,
+    likelihood::Score,
     model::{ConditionalModel, ModelSpec},
-    record::{Row, Sample},
-    statistics::{self, CONFIDENCE, Estimate},
+    record::{GapRow, PathRow, PointRow, Row, Sample},
 };
 
-/// Progress of a run.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Event {
-    /// Scoring of a data set begins.
+/// Progress of a run, and the rows that are too many to be kept.
+#[derive(Debug, Clone, Copy)]
+pub enum Event<'a> {
+    /// Work on a data set begins.
     Started {
         /// The data set.
-        dataset: String,
+        dataset: &'a str,
         /// Its number of images.
         images: usize,
     },
-    /// So many more images were scored.
-    Scored(usize),
+    /// So many more images were seen.
+    Seen(usize),
+    /// A scored image, with every detector's decision.
+    Sample(&'a Sample),
+    /// An image's class gap.
+    Gap(&'a GapRow),
+    /// A path between two images.
+    Path(&'a PathRow),
+    /// A point of the path before.
+    Point(&'a PointRow),
 }
 
-/// Everything that a run says of one model.
+/// Everything that a run says of one model, beside the rows that its events carry.
 #[derive(Debug, Clone)]
 pub struct Outcome {
     /// What is known of the model.
     pub spec: ModelSpec,
     /// What computed.
     pub engine: EngineInfo,
+    /// The data set that the model was trained for.
+    pub data: String,
     /// The numbers.
     pub rows: Vec<Row>,
-    /// The images, data set after data set.
-    pub samples: Vec<Sample>,
+    /// The detectors, fitted or given.
+    pub detectors: Vec<SavedDetector>,
+    /// Each statistic against each other data set.
+    pub separations: Vec<Separation>,
+    /// Likelihoods of each other data set beside the data's.
+    pub likelihoods: Vec<Likelihoods>,
+    /// Figure 3.
+    pub class_gap: Option<ClassGap>,
+    /// Figures 1, 4 and 6.
+    pub interpolation: Option<Interpolation>,
+    /// The reliability curve.
+    pub reliability: Option<Reliability>,
 }
 
-/// Scores the suite's data with one model and measures likelihood, accuracy and detection.
+/// A model, and what else a run asks of it.
+pub struct Subject<'a> {
+    /// The model.
+    pub model: &'a mut dyn ConditionalModel,
+    /// What computes.
+    pub engine: EngineInfo,
+    /// SHA-256 of its file.
+    pub sha256: String,
+    /// Pixels of value 0 that its images get on each side.
+    pub pad: usize,
+}
+
+impl<'a> Subject<'a> {
+    /// An opened checkpoint.
+    pub fn of(checkpoint: &'a mut Checkpoint) -> Self {
+        Self {
+            engine: checkpoint.engine().clone(),
+            sha256: checkpoint.sha256.clone(),
+            pad: checkpoint.contract.pad,
+            model: checkpoint,
+        }
+    }
+}
+
+impl Suite {
+    /// Reads what each model's file declares.
+    ///
+    /// # Errors
+    /// Where a file is no model or lacks something, and [`Error::Setting`] where two models have one
+    /// name: rows and saved detectors are told apart by it.
+    pub fn check_models(&self) -> Result<()> {
+        let mut seen: Vec<(String, String)> = Vec::new();
+        for entry in &self.models {
+            let file = ModelFile::read(&entry.path)?;
+            let name = Contract::read(&file, &entry.overrides()?)?.spec.name;
+            let path = entry.path.display().to_string();
+            if let Some((_, other)) = seen.iter().find(|(known, _)| *known == name) {
+                let problem = format!(
+                    "is that of {other} and of {path}; give one of them another in the suite: \
+                     contract = {{ name = \"...\" }}"
+                );
+                return Err(Error::setting(format!("model name '{name}'"), problem));
+            }
+            // A folder of this name holds the model's detectors.
+            if name.is_empty() || name.starts_with('.') || name.contains(['/', '\\']) {
+                let problem = format!(
+                    "of {path} cannot name a folder; give another: contract = {{ name = \"...\" }}"
+                );
+                return Err(Error::setting(format!("model name '{name}'"), problem));
+            }
+            seen.push((name, path));
+        }
+        Ok(())
+    }
+}
+
+/// Measures one model as the suite asks.
 ///
-/// `batch_size` changes speed only. `report` hears of every batch.
+/// `batch_size` changes speed and memory only. `report` hears of every image; its errors end the
+/// run.
 ///
 /// # Errors
-/// Where data cannot be read or does not fit the model, the engine fails, or the threshold cannot
-/// be fitted.
-pub fn run_model(
-    suite: &Suite,
-    checkpoint: &mut Checkpoint,
+/// Where a setting is impossible, data cannot be read or does not fit the model, the engine or
+/// `report` fails, or a threshold cannot be fitted.
+///
+/// # Panics
+/// If `batch_size` is 0.
+pub fn run_model<'a>(
+    suite: &'a Suite,
+    subject: Subject<'a>,
     batch_size: usize,
-    report: &mut dyn FnMut(Event),
+    report: &'a mut dyn FnMut(Event<'_>) -> Result<()>,
 ) -> Result<Outcome> {
-    let spec = checkpoint.spec().clone();
-    let data = open(&suite.data, checkpoint)?;
-    if data.labels.is_none() {
-        return Err(Error::setting(
-            format!("data {}", suite.data.images.display()),
-            "has no labels; name the label file, or an NPZ array 'labels'",
-        ));
-    }
-    let mut others = suite
-        .out_of_distribution
-        .iter()
-        .map(|entry| open(entry, checkpoint))
-        .collect::<Result<Vec<_>>>()?;
-    others.push(Images::uniform_noise(spec.image, data.len(), suite.seed));
-
+    suite.check()?;
+    let spec = subject.model.spec().clone();
+    let data = labelled(suite, &spec)?;
+    let mut others = files(suite, &spec)?;
     refuse_equal_names(std::iter::once(&data).chain(&others))?;
+    let (plan, split) = Plan::new(suite, &spec, &subject.sha256, data.name(), data.len())?;
+    others.extend(synthetic(suite, &spec, &data, &split)?);
+    refuse_equal_names(std::iter::once(&data).chain(&others))?;
+    let fit = |images: ImageStream| images.fit(spec.image, subject.pad);
+    let (data, others) = (fit(data)?, others.into_iter().map(fit).collect::<Result<Vec<_>>>()?);
 
-    let calibrates = calibration_split(suite, data.len());
-    check_threshold(suite.threshold, calibrates.iter().filter(|used| **used).count())?;
-
-    let mut score = |images: &Images| {
-        report(Event::Started { dataset: images.name.clone(), images: images.len() });
-        let mut scored = |count| report(Event::Scored(count));
-        likelihood::score(checkpoint, images, batch_size, suite.seed, &mut scored)
-    };
-    let scores = score(&data)?;
-    let other_scores = others.iter().map(&mut score).collect::<Result<Vec<_>>>()?;
-
-    let (calibration, test): (Vec<Score>, Vec<Score>) =
-        scores.iter().cloned().partition(|score| calibrates[score.index]);
-    let detector = detector(suite.threshold, &spec, &calibration)?;
-    let engine = checkpoint.engine().clone();
-    let mut table =
-        Table { spec: &spec, engine: &engine, seed: suite.seed, rows: vec![], samples: vec![] };
-    table.likelihood(&data.name, &scores);
-    table.accuracy(&data.name, &scores);
-    table.threshold(&data.name, &detector, calibration.len());
-    table.accepted(&data.name, &detector, &test);
-    table.samples(&data.name, &detector, &scores, |index| calibrates[index]);
-    for (images, scores) in others.iter().zip(&other_scores) {
-        table.likelihood(&images.name, scores);
-        table.accepted(&images.name, &detector, scores);
-        table.samples(&images.name, &detector, scores, |_| false);
+    if suite.has(Task::Interpolate) {
+        let test = (0..data.len()).filter(|index| split.part(*index) == Part::Test);
+        interpolate::check(&suite.interpolate, test.count())?;
     }
-    let Table { rows, samples, .. } = table;
-    Ok(Outcome { spec, engine, rows, samples })
+    let mut gap = suite
+        .has(Task::ClassGap)
+        .then(|| class_gap::Collector::new(&spec, suite.class_gap.bins, suite.seed))
+        .transpose()?;
+
+    let engine = subject.engine.clone();
+    let sha256 = subject.sha256.clone();
+    let table =
+        Table { spec: spec.clone(), engine: engine.clone(), seed: suite.seed, rows: vec![] };
+    let mut run = Run { suite, subject, batch_size, report, table };
+    let scored = run.see(&data, gap.as_mut())?;
+    let detectors = plan.detectors(suite, &spec, &sha256, (data.name(), &scored, &split))?;
+    let real = Real { images: &data, scored: &scored, split: &split, detectors: &detectors };
+    let reliability = run.data(&real)?;
+    let class_gap = gap.map(|gap| gap.finish(&mut run.table, data.name()));
+    let interpolation = suite.has(Task::Interpolate).then(|| run.walk(&real)).transpose()?;
+    let (mut separations, mut likelihoods) = (vec![], vec![]);
+    for images in &others {
+        let (separated, likelihood) = run.other(images, &real)?;
+        separations.extend(separated);
+        likelihoods.extend(likelihood);
+    }
+    let rows = run.table.rows;
+    Ok(Outcome {
+        spec,
+        engine,
+        data: data.name().to_owned(),
+        rows,
+        detectors,
+        separations,
+        likelihoods,
+        class_gap,
+        interpolation,
+        reliability,
+    })
 }
 
-fn open(entry: &DataEntry, checkpoint: &Checkpoint) -> Result<Images> {
-    let spec = checkpoint.spec();
-    let mut images = Images::open(&entry.images, entry.labels.as_deref())?;
+/// The data that the model was trained for, seen and judged.
+struct Real<'a> {
+    images: &'a ImageStream,
+    scored: &'a Scored,
+    split: &'a Split,
+    detectors: &'a [SavedDetector],
+}
+
+impl Real<'_> {
+    /// Those of the detectors, and without fitted ones those that need no fit.
+    fn statistics(&self) -> Vec<Statistic> {
+        let fitted: Vec<_> =
+            self.detectors.iter().map(|saved| saved.detector.statistic()).collect();
+        match self.detectors.iter().any(|saved| saved.calibration.is_some()) {
+            true => fitted,
+            false => vec![
+                Statistic::Marginal,
+                Statistic::Joint,
+                Statistic::GivenPredicted,
+                Statistic::ComplexityCorrected,
+            ],
+        }
+    }
+}
+
+/// A run under way.
+struct Run<'a> {
+    suite: &'a Suite,
+    subject: Subject<'a>,
+    batch_size: usize,
+    report: &'a mut dyn FnMut(Event<'_>) -> Result<()>,
+    table: Table,
+}
+
+impl Run<'_> {
+    /// Goes through a data set, and shows its class gap as it goes.
+    fn see(
+        &mut self,
+        images: &ImageStream,
+        mut gap: Option<&mut class_gap::Collector>,
+    ) -> Result<Scored> {
+        let (report, spec) = (&mut *self.report, &self.table.spec);
+        report(Event::Started { dataset: images.name(), images: images.len() })?;
+        let mut scored = Scored::with_room(images.len());
+        let visit = &mut |score: &Score, log_prob: &[f64]| {
+            scored.push(score);
+            let sample = gap.as_mut().and_then(|gap| gap.push(score, log_prob));
+            if let Some(sample) = sample {
+                report(Event::Gap(&GapRow::new(&spec.name, images.name(), &sample)))?;
+            }
+            report(Event::Seen(1))
+        };
+        let (model, seed) = (&mut *self.subject.model, self.suite.seed);
+        crate::likelihood::for_each_streamed(model, images, self.batch_size, seed, visit)?;
+        Ok(scored)
+    }
+
+    /// The tasks on the data that the model was trained for which look at single images.
+    fn data(&mut self, real: &Real<'_>) -> Result<Option<Reliability>> {
+        let Real { images, scored, split, detectors } = *real;
+        let name = images.name();
+        if self.suite.has(Task::Likelihood) {
+            likelihood::measure(&mut self.table, name, scored);
+        }
+        if self.suite.has(Task::Classify) {
+            classify::measure(&mut self.table, name, scored);
+        }
+        if self.suite.has(Task::Detect) {
+            detect::thresholds(&mut self.table, name, detectors);
+            detect::accepted(&mut self.table, name, detectors, || split.test(scored));
+        }
+        self.samples(name, scored, detectors, |index| match split.part(index) {
+            Part::Test => "test",
+            Part::Centre | Part::Threshold => "calibration",
+        })?;
+        let bins = self.suite.objective.bins.get();
+        let measure = || objective::measure(&mut self.table, name, scored, bins);
+        Ok(self.suite.has(Task::Objective).then(measure))
+    }
+
+    /// The paths between images of the data.
+    fn walk(&mut self, real: &Real<'_>) -> Result<Interpolation> {
+        let Real { images, scored, split, detectors } = *real;
+        let ground = Ground { images, scored, split, detectors };
+        let (settings, model) = (&self.suite.interpolate, &mut *self.subject.model);
+        ground.walk(settings, model, self.batch_size, &mut self.table, self.report)
+    }
+
+    /// The tasks on other data.
+    fn other(
+        &mut self,
+        images: &ImageStream,
+        real: &Real<'_>,
+    ) -> Result<(Vec<Separation>, Option<Likelihoods>)> {
+        let (name, scored) = (images.name(), self.see(images, None)?);
+        if self.suite.has(Task::Likelihood) {
+            likelihood::measure(&mut self.table, name, &scored);
+        }
+        if self.suite.has(Task::Detect) {
+            detect::accepted(&mut self.table, name, real.detectors, || scored.iter());
+        }
+        self.samples(name, &scored, real.detectors, |_| "test")?;
+        if !self.suite.has(Task::OutOfDistribution) {
+            return Ok((vec![], None));
+        }
+        let inside = (real.scored, real.split);
+        let separate =
+            |kind| out_of_distribution::measure(&mut self.table, name, kind, inside, &scored);
+        let separations = real.statistics().into_iter().filter_map(separate).collect();
+        let likelihoods = out_of_distribution::histograms(
+            &self.table.spec,
+            name,
+            real.split.test(real.scored).map(|score| score.log_px),
+            scored.iter().map(|score| score.log_px),
+        );
+        Ok((separations, Some(likelihoods)))
+    }
+
+    fn samples(
+        &mut self,
+        name: &str,
+        scored: &Scored,
+        saved: &[SavedDetector],
+        split: impl Fn(usize) -> &'static str,
+    ) -> Result<()> {
+        let detectors: Vec<ThresholdDetector> =
+            saved.iter().map(|saved| saved.detector.clone()).collect();
+        for score in scored.iter() {
+            let split = split(score.index);
+            let sample = Sample::new(&self.table.spec, name, split, &score, &detectors);
+            (self.report)(Event::Sample(&sample))?;
+        }
+        Ok(())
+    }
+}
+
+fn labelled(suite: &Suite, spec: &ModelSpec) -> Result<ImageStream> {
+    let data = open(&suite.data, spec)?;
+    match data.labels() {
+        Some(_) => Ok(data),
+        None => Err(Error::setting(
+            format!("data {}", suite.data.images.display()),
+            "has no labels; name the label file, or an NPZ array 'labels'",
+        )),
+    }
+}
+
+/// Files of other data, where a task looks at them.
+fn files(suite: &Suite, spec: &ModelSpec) -> Result<Vec<ImageStream>> {
+    match suite.sees_other_data() {
+        true => suite.out_of_distribution.iter().map(|entry| open(entry, spec)).collect(),
+        false => Ok(vec![]),
+    }
+}
+
+/// Other data that is made, where a task looks at it. Noise is added to images that fit nothing.
+fn synthetic(
+    suite: &Suite,
+    spec: &ModelSpec,
+    data: &ImageStream,
+    split: &Split,
+) -> Result<Vec<ImageStream>> {
+    if !suite.sees_other_data() {
+        return Ok(vec![]);
+    }
+    let settings = &suite.synthetic;
+    let count = settings.images.get().min(data.len());
+    let mut made = vec![];
+    if settings.uniform {
+        made.push(Images::uniform_noise(spec.image, count, suite.seed));
+    }
+    if settings.constant {
+        made.push(Images::constant(spec.image, count, suite.seed));
+    }
+    if !settings.noise.is_empty() {
+        let test = (0..data.len()).filter(|index| split.part(*index) == Part::Test);
+        let test = data.pick(&test.take(count).collect::<Vec<_>>())?;
+        made.extend(settings.noise.iter().map(|sd| test.with_noise(*sd, suite.seed)));
+    }
+    Ok(made.into_iter().map(ImageStream::from).collect())
+}
+
+fn open(entry: &DataEntry, spec: &ModelSpec) -> Result<ImageStream> {
+    let mut images = ImageStream::open(&entry.images, entry.labels.as_deref())?;
     if let Some(name) = &entry.name {
-        images.name.clone_from(name);
+        images.rename(name);
     }
     if let Some(limit) = entry.limit {
         if limit == 0 {
@@ -118,13 +390,13 @@ fn open(entry: &DataEntry, checkpoint: &Checkpoint) -> Result<Images> {
         images.truncate(limit);
     }
     images.check_labels(spec.classes.len())?;
-    images.fit(spec.image, checkpoint.contract.pad)
+    Ok(images)
 }
 
 /// Rows are told apart by their data set's name.
-fn refuse_equal_names<'a>(images: impl Iterator<Item = &'a Images>) -> Result<()> {
+fn refuse_equal_names<'a>(images: impl Iterator<Item = &'a ImageStream>) -> Result<()> {
     let mut seen = Vec::new();
-    for Images { name, .. } in images {
+    for name in images.map(ImageStream::name) {
         if seen.contains(&name) {
             let problem = "names two data sets; rename a file, or give a name in a suite";
             return Err(Error::setting(format!("data set name '{name}'"), problem));
@@ -132,148 +404,4 @@ fn refuse_equal_names<'a>(images: impl Iterator<Item = &'a Images>) -> Result<()
         seen.push(name);
     }
     Ok(())
-}
-
-/// Which images fit the threshold: a fair coin of each image's own stream, so that the split is the
-/// same for any shard. None where the threshold is fixed.
-fn calibration_split(suite: &Suite, images: usize) -> Vec<bool> {
-    let streams = Streams::new(suite.seed, "calibration-split");
-    let fitted = matches!(suite.threshold, Threshold::FalseAlarmRate(_));
-    (0..images as u64).map(|index| fitted && streams.get(index).random::<bool>()).collect()
-}
-
-/// Refuses a threshold that no scores could make valid, before any is computed.
-fn check_threshold(threshold: Threshold, calibration: usize) -> Result<()> {
-    match threshold {
-        Threshold::FalseAlarmRate(rate) => LikelihoodThreshold::rank(calibration, rate).map(|_| ()),
-        Threshold::Nats(value) | Threshold::BitsPerDim(value) if !value.is_finite() => {
-            Err(Error::setting(format!("threshold {value}"), "must be finite"))
-        }
-        _ => Ok(()),
-    }
-}
-
-fn detector(
-    threshold: Threshold,
-    spec: &ModelSpec,
-    calibration: &[Score],
-) -> Result<LikelihoodThreshold> {
-    match threshold {
-        Threshold::Nats(threshold) => Ok(LikelihoodThreshold { threshold }),
-        Threshold::BitsPerDim(bits) => Ok(LikelihoodThreshold { threshold: spec.nats(bits) }),
-        Threshold::FalseAlarmRate(rate) => LikelihoodThreshold::calibrate(calibration, rate),
-    }
-}
-
-struct Table<'a> {
-    spec: &'a ModelSpec,
-    engine: &'a EngineInfo,
-    seed: u64,
-    rows: Vec<Row>,
-    samples: Vec<Sample>,
-}
-
-impl Table<'_> {
-    fn push(
-        &mut self,
-        (dataset, task, unit): (&str, &'static str, &'static str),
-        metric: impl Into<String>,
-        estimate: Estimate,
-        n: usize,
-    ) {
-        self.rows.push(Row {
-            model: self.spec.name.clone(),
-            dataset: dataset.to_owned(),
-            task,
-            metric: metric.into(),
-            value: estimate.value,
-            low: estimate.interval.map(|(low, _)| low),
-            high: estimate.interval.map(|(_, high)| high),
-            n,
-            unit,
-            engine: self.engine.to_string(),
-            device: self.engine.device.to_string(),
-            seed: self.seed,
-        });
-    }
-
-    fn push_share(&mut self, place: (&str, &'static str), metric: &str, part: usize, n: usize) {
-        // Nothing out of nothing is no rate.
-        if n == 0 {
-            return;
-        }
-        let share = Proportion { successes: part as u64, trials: n as u64 };
-        let interval = share.interval(CONFIDENCE);
-        let estimate =
-            Estimate { value: share.estimate(), interval: Some((interval.low, interval.high)) };
-        self.push((place.0, place.1, "share"), metric, estimate, n);
-    }
-
-    /// Mean and deciles of bits/dim over the images of finite density, and the share without one.
-    fn likelihood(&mut self, dataset: &str, scores: &[Score]) {
-        let bits = |log_p: f64| self.spec.bits_per_dim(log_p);
-        let finite = |values: Vec<f64>| -> Vec<f64> {
-            values.into_iter().filter(|log_p| log_p.is_finite()).map(bits).collect()
-        };
-        let mut marginal = finite(scores.iter().map(|score| score.log_px).collect());
-        let given_label =
-            finite(scores.iter().filter_map(|score| score.log_px_given_label).collect());
-        marginal.sort_by(f64::total_cmp);
-        let place = (dataset, "likelihood", "bits/dim");
-        let n = marginal.len();
-        if let Some(mean) = statistics::mean(&marginal) {
-            self.push(place, "mean", mean, n);
-        }
-        if let Some(mean) = statistics::mean(&given_label) {
-            self.push(place, "mean_given_label", mean, given_label.len());
-        }
-        for decile in 1..=9 {
-            if let Some(quantile) = statistics::quantile(&marginal, f64::from(decile) / 10.0) {
-                self.push(place, format!("decile_{decile}"), quantile, n);
-            }
-        }
-        self.push_share((dataset, "likelihood"), "not_finite", scores.len() - n, scores.len());
-    }
-
-    fn accuracy(&mut self, dataset: &str, scores: &[Score]) {
-        let (labelled, correct) = classify::count_correct(scores);
-        self.push_share((dataset, "classify"), "accuracy", correct, labelled);
-    }
-
-    fn threshold(&mut self, dataset: &str, detector: &LikelihoodThreshold, calibration: usize) {
-        let exactly = |value| Estimate { value, interval: None };
-        let nats = detector.threshold;
-        let bits = self.spec.bits_per_dim(nats);
-        self.push((dataset, "detect", "nats"), "threshold", exactly(nats), calibration);
-        self.push((dataset, "detect", "bits/dim"), "threshold", exactly(bits), calibration);
-    }
-
-    fn accepted(&mut self, dataset: &str, detector: &dyn Detector, scores: &[Score]) {
-        let accepted = detect::count_accepted(detector, scores);
-        let n = scores.len();
-        self.push_share((dataset, "detect"), "accepted", accepted, n);
-        self.push_share((dataset, "detect"), "rejected", n - accepted, n);
-    }
-
-    fn samples(
-        &mut self,
-        dataset: &str,
-        detector: &dyn Detector,
-        scores: &[Score],
-        calibrates: impl Fn(usize) -> bool,
-    ) {
-        self.samples.extend(scores.iter().map(|score| Sample {
-            model: self.spec.name.clone(),
-            dataset: dataset.to_owned(),
-            index: score.index,
-            split: if calibrates(score.index) { "calibration" } else { "test" },
-            label: score.label,
-            predicted: score.predicted,
-            confidence: score.confidence,
-            log_px_nats: score.log_px,
-            log_px_given_label_nats: score.log_px_given_label,
-            bits_per_dim: self.spec.bits_per_dim(score.log_px),
-            accepted: detector.accepts(score),
-        }));
-    }
 }

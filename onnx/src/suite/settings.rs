@@ -1,0 +1,279 @@
+//! What a suite measures and how, beside its models and data.
+
+use std::{num::NonZeroUsize, path::PathBuf};
+
+use serde::{Deserialize, Deserializer, de};
+
+use super::Suite;
+use crate::{
+    detect::{StatisticKind, false_alarms},
+    error::{Error, Result},
+    interpolate::ALPHAS,
+};
+
+/// Pairs that interpolation walks between where the suite does not say.
+pub const PAIRS: usize = 200;
+
+/// One kind of measurement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Task {
+    /// -log p(x) in bits/dim.
+    Likelihood,
+    /// Accuracy of argmax p(x, y).
+    Classify,
+    /// False alarms, and how much of other data is accepted.
+    Detect,
+    /// How well each statistic separates other data, whatever the threshold.
+    OutOfDistribution,
+    /// What the label is worth in likelihood (section 4.2, figure 3).
+    ClassGap,
+    /// Paths between images of different classes (section 4.4, figures 1, 4, 6).
+    Interpolate,
+    /// The two terms of equation 4, and calibration.
+    Objective,
+}
+
+impl Task {
+    /// Every one, in the order of the tables.
+    pub const ALL: [Self; 7] = [
+        Self::Likelihood,
+        Self::Classify,
+        Self::Detect,
+        Self::OutOfDistribution,
+        Self::ClassGap,
+        Self::Interpolate,
+        Self::Objective,
+    ];
+
+    /// The name in tables and files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Likelihood => "likelihood",
+            Self::Classify => "classify",
+            Self::Detect => "detect",
+            Self::OutOfDistribution => "out_of_distribution",
+            Self::ClassGap => "class_gap",
+            Self::Interpolate => "interpolate",
+            Self::Objective => "objective",
+        }
+    }
+}
+
+/// When an input counts as real: a statistic of it at or above a threshold.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Threshold {
+    /// Fitted for every statistic on half of the data so that at most this share of real images is
+    /// rejected in expectation; measured on the other half.
+    #[serde(deserialize_with = "rate")]
+    FalseAlarmRate(f64),
+    /// Fixed, in bits/dim of log p(x): the marginal statistic alone.
+    #[serde(deserialize_with = "finite")]
+    BitsPerDim(f64),
+    /// Fixed, in nats of log p(x): the marginal statistic alone.
+    #[serde(deserialize_with = "finite")]
+    Nats(f64),
+    /// The detectors that an earlier run saved: a folder that holds one for each model's name.
+    Detectors(PathBuf),
+}
+
+impl Default for Threshold {
+    fn default() -> Self {
+        Self::FalseAlarmRate(0.05)
+    }
+}
+
+/// Which detectors there are.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Detect {
+    /// What detectors compare with a threshold.
+    pub statistics: Vec<StatisticKind>,
+    /// A threshold for each predicted class, instead of one for all.
+    pub per_class: bool,
+}
+
+impl Default for Detect {
+    fn default() -> Self {
+        Self { statistics: StatisticKind::ALL.to_vec(), per_class: false }
+    }
+}
+
+/// Inputs that are made, beside the files of other data.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Synthetic {
+    /// Pixels uniform over the 8-bit values.
+    pub uniform: bool,
+    /// Images of one colour.
+    pub constant: bool,
+    /// Test images plus Gaussian noise of these standard deviations, the pixels' range being 1.
+    #[serde(deserialize_with = "deviations")]
+    pub noise: Vec<f64>,
+    /// Images of each, but no more than there are of the data.
+    pub images: NonZeroUsize,
+}
+
+impl Default for Synthetic {
+    fn default() -> Self {
+        let images = NonZeroUsize::new(1000).expect("it is not zero");
+        Self { uniform: true, constant: true, noise: vec![0.1], images }
+    }
+}
+
+/// The class gap's settings.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ClassGapSettings {
+    /// Most bins of its histogram.
+    #[serde(deserialize_with = "at_least_2")]
+    pub bins: usize,
+}
+
+impl Default for ClassGapSettings {
+    fn default() -> Self {
+        Self { bins: 100 }
+    }
+}
+
+/// Interpolation's settings.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Interpolate {
+    /// Pairs; without it [`PAIRS`], or as many as can be formed where these are fewer.
+    pub pairs: Option<NonZeroUsize>,
+    /// Points of a path, both ends among them.
+    #[serde(deserialize_with = "at_least_2")]
+    pub alphas: usize,
+    /// Paths that are kept whole, with images, for figures.
+    pub examples: usize,
+}
+
+impl Default for Interpolate {
+    fn default() -> Self {
+        Self { pairs: None, alphas: ALPHAS, examples: 3 }
+    }
+}
+
+/// The objective's settings.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ObjectiveSettings {
+    /// Bins of the reliability curve and of the expected calibration error.
+    pub bins: NonZeroUsize,
+}
+
+impl Default for ObjectiveSettings {
+    fn default() -> Self {
+        // As Guo et al., 2017.
+        Self { bins: NonZeroUsize::new(15).expect("it is not zero") }
+    }
+}
+
+impl Suite {
+    /// Whether a task is asked for.
+    pub fn has(&self, task: Task) -> bool {
+        self.tasks.contains(&task)
+    }
+
+    /// Whether a task looks at other data than [`Suite::data`].
+    pub(super) fn sees_other_data(&self) -> bool {
+        [Task::Likelihood, Task::Detect, Task::OutOfDistribution].iter().any(|task| self.has(*task))
+    }
+
+    /// Whether a task asks a detector.
+    pub(super) fn asks_detectors(&self) -> bool {
+        [Task::Detect, Task::OutOfDistribution, Task::Interpolate]
+            .iter()
+            .any(|task| self.has(*task))
+    }
+
+    /// Refuses settings that no data could make valid, wherever they come from.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] naming the key and what is allowed.
+    pub fn check(&self) -> Result<()> {
+        let refuse = |field: &str, problem: &str| Err(Error::setting(field, problem));
+        if self.models.is_empty() {
+            return refuse("model", "is empty: a suite needs at least one [[model]]");
+        }
+        if self.tasks.is_empty() {
+            return refuse("tasks", "is empty; name a task, or leave it out for all of them");
+        }
+        self.check_threshold()?;
+        if self.interpolate.alphas < 2 {
+            return refuse("interpolate.alphas", "must be at least 2, for both ends of a path");
+        }
+        if self.class_gap.bins < 2 {
+            return refuse("class_gap.bins", "must be at least 2");
+        }
+        let bad = |deviation: &&f64| !(deviation.is_finite() && **deviation > 0.0);
+        match self.synthetic.noise.iter().find(bad) {
+            None => Ok(()),
+            Some(deviation) => {
+                let field = format!("synthetic.noise = {deviation}");
+                Err(Error::setting(field, "must be above 0 and finite"))
+            }
+        }
+    }
+
+    fn check_threshold(&self) -> Result<()> {
+        let statistics = &self.detect.statistics;
+        let by_marginal = statistics.contains(&StatisticKind::Marginal);
+        let fitted = matches!(self.threshold, Threshold::FalseAlarmRate(_));
+        match self.threshold {
+            Threshold::FalseAlarmRate(rate) => false_alarms::check_rate(rate)?,
+            Threshold::Nats(value) | Threshold::BitsPerDim(value) if !value.is_finite() => {
+                return Err(Error::setting(format!("threshold {value}"), "must be finite"));
+            }
+            _ => (),
+        }
+        let (field, problem) = if self.detect.per_class && !fitted {
+            (
+                "detect.per_class",
+                "needs thresholds that are fitted: give threshold.false_alarm_rate",
+            )
+        } else if statistics.is_empty() {
+            ("detect.statistics", "is empty; name one, or leave it out for all of them")
+        } else if !by_marginal && !fitted && !matches!(self.threshold, Threshold::Detectors(_)) {
+            ("detect.statistics", "lacks \"marginal\", which a fixed threshold is one of")
+        } else if !by_marginal && self.has(Task::Interpolate) {
+            let problem = "lacks \"marginal\", by which the task interpolate selects its pairs; add \
+                           it, or leave the task out";
+            ("detect.statistics", problem)
+        } else {
+            return Ok(());
+        };
+        Err(Error::setting(field, problem))
+    }
+}
+
+fn checked<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+    is_valid: impl Fn(&T) -> bool,
+    allowed: &str,
+) -> std::result::Result<T, D::Error> {
+    let value = T::deserialize(deserializer)?;
+    if is_valid(&value) { Ok(value) } else { Err(de::Error::custom(allowed)) }
+}
+
+fn rate<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<f64, D::Error> {
+    checked(deserializer, |rate| *rate > 0.0 && *rate < 1.0, "must lie strictly between 0 and 1")
+}
+
+fn finite<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<f64, D::Error> {
+    checked(deserializer, |value: &f64| value.is_finite(), "must be finite")
+}
+
+fn deviations<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> std::result::Result<Vec<f64>, D::Error> {
+    let positive = |value: &f64| value.is_finite() && *value > 0.0;
+    let allowed = "standard deviations must be above 0 and finite";
+    checked(deserializer, |values: &Vec<f64>| values.iter().all(positive), allowed)
+}
+
+fn at_least_2<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<usize, D::Error> {
+    checked(deserializer, |count| *count >= 2, "must be at least 2")
+}

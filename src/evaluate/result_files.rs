@@ -1,0 +1,128 @@
+//! The files of `evaluate run`.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use anyhow::Context;
+use serde::Serialize;
+use undetected_onnx::suite::{Event, Outcome, detector_file};
+
+use crate::output::GrowingCsv;
+
+/// Everything that a run leaves in its folder. Every file has its model's name in the first column.
+pub struct ResultFiles {
+    folder: PathBuf,
+    results: GrowingCsv,
+    samples: GrowingCsv,
+    gaps: GrowingCsv,
+    paths: GrowingCsv,
+    points: GrowingCsv,
+    path_curve: GrowingCsv,
+    roc: GrowingCsv,
+    histograms: GrowingCsv,
+    reliability: GrowingCsv,
+}
+
+impl ResultFiles {
+    /// Makes the folder.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    pub fn create(folder: &Path) -> anyhow::Result<Self> {
+        make(folder)?;
+        let file = |name: &str| GrowingCsv::create(&folder.join(name));
+        Ok(Self {
+            folder: folder.to_owned(),
+            results: file("results.csv")?,
+            samples: file("samples.csv")?,
+            gaps: file("class_gap.csv")?,
+            paths: file("paths.csv")?,
+            points: file("path_points.csv")?,
+            path_curve: file("path_curve.csv")?,
+            roc: file("roc.csv")?,
+            histograms: file("histograms.csv")?,
+            reliability: file("reliability.csv")?,
+        })
+    }
+
+    /// Writes the row that an event carries, if it does.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    pub fn record(&mut self, event: Event<'_>) -> undetected_onnx::Result<()> {
+        match event {
+            Event::Sample(row) => push(&mut self.samples, row),
+            Event::Gap(row) => push(&mut self.gaps, row),
+            Event::Path(row) => push(&mut self.paths, row),
+            Event::Point(row) => push(&mut self.points, row),
+            Event::Started { .. } | Event::Seen(_) => Ok(()),
+        }
+    }
+
+    /// Puts everything so far in its place, after each model: a later one's failure loses nothing.
+    ///
+    /// # Errors
+    /// Where a file cannot be written.
+    pub fn publish(&mut self, outcome: &Outcome) -> anyhow::Result<()> {
+        push_all(&mut self.results, &outcome.rows)?;
+        push_all(&mut self.path_curve, &outcome.path_curve_rows())?;
+        push_all(&mut self.roc, &outcome.roc_rows())?;
+        push_all(&mut self.histograms, &outcome.histogram_rows())?;
+        push_all(&mut self.reliability, &outcome.reliability_rows())?;
+        self.all_mut().into_iter().try_for_each(GrowingCsv::publish)?;
+        if outcome.detectors.is_empty() {
+            return Ok(());
+        }
+        let folder = self.folder.join("detectors").join(&outcome.spec.name);
+        make(&folder)?;
+        for saved in &outcome.detectors {
+            saved.save(&folder.join(detector_file(saved.detector.statistic().kind())))?;
+        }
+        Ok(())
+    }
+
+    fn all_mut(&mut self) -> [&mut GrowingCsv; 9] {
+        [
+            &mut self.results,
+            &mut self.samples,
+            &mut self.gaps,
+            &mut self.paths,
+            &mut self.points,
+            &mut self.path_curve,
+            &mut self.roc,
+            &mut self.histograms,
+            &mut self.reliability,
+        ]
+    }
+
+    /// What there is, for the last lines of the output.
+    pub fn summary(&mut self) -> String {
+        let line = |file: &mut GrowingCsv| {
+            let name = file.path().file_name().unwrap_or_default().to_string_lossy();
+            format!("  {:18} {:>9} rows\n", name, file.rows())
+        };
+        let folder = format!("In {}:\n", self.folder.display());
+        let written = self.all_mut().into_iter().filter(|file| file.rows() > 0);
+        let files: String = written.map(line).collect();
+        let detectors = match self.folder.join("detectors").exists() {
+            true => "  detectors/         a folder for each model, for --detectors\n",
+            false => "",
+        };
+        folder + &files + detectors
+    }
+}
+
+fn make(folder: &Path) -> anyhow::Result<()> {
+    fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))
+}
+
+fn push<T: Serialize>(file: &mut GrowingCsv, row: &T) -> undetected_onnx::Result<()> {
+    let path = file.path().to_owned();
+    file.push(row).map_err(|source| undetected_onnx::Error::Io { path, source })
+}
+
+fn push_all<T: Serialize>(file: &mut GrowingCsv, rows: &[T]) -> undetected_onnx::Result<()> {
+    rows.iter().try_for_each(|row| push(file, row))
+}
