@@ -106,7 +106,7 @@ fn projected_gradient_succeeds_exactly_beyond_the_optimum() {
                 let method = ProjectedGradient { restarts: 2, ..ProjectedGradient::new(epsilon) };
                 let outcomes = attack(&method, &mut linear.model, &one, None, &settings(1));
                 assert_eq!(outcomes[0].stop, expected, "{dim}, {factor}");
-                assert_eq!(outcomes[0].is_fooled_within(epsilon), expected == Stop::Found);
+                assert_eq!(outcomes[0].is_fooled_within(epsilon), expected == Stop::Found, "{epsilon} {:?}", outcomes[0]);
             }
         }
         // A generous ball, and the border of the line that leads out of it.

@@ -30,10 +30,18 @@ pub fn write_csv<T: Serialize>(path: &Path, rows: &[T]) -> anyhow::Result<()> {
 /// # Errors
 /// Where the folder cannot be written, naming the file.
 pub fn write_text(path: &Path, text: &str) -> anyhow::Result<()> {
+    write_bytes(path, text.as_bytes())
+}
+
+/// Writes bytes, in one step as well.
+///
+/// # Errors
+/// Where the folder cannot be written, naming the file.
+pub fn write_bytes(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     let write = || -> std::io::Result<()> {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
         let mut file = new_file(folder.unwrap_or(Path::new(".")))?;
-        file.write_all(text.as_bytes())?;
+        file.write_all(bytes)?;
         file.as_file().sync_all()?;
         file.persist(path)?;
         Ok(())

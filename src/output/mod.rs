@@ -4,7 +4,7 @@ mod files;
 mod journal;
 mod progress;
 
-pub use files::{csv_of, ensure_absent, write_csv, write_folder, write_text};
+pub use files::{csv_of, ensure_absent, write_bytes, write_csv, write_folder, write_text};
 pub use journal::Journal;
 pub use progress::{dimension_bar, progress_bar, spinner, warn};
 

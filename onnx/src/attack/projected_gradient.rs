@@ -7,8 +7,8 @@ use rand_chacha::ChaCha8Rng;
 use undetected_theory::{Streams, fill_normal};
 
 use super::{
-    Answer, Attack, Best, Scene, Search, Stop, Subject, Subjects, best::norm_of_difference,
-    check_range, descent::Descent, distance, refine::Refine, require_confidence, require_positive,
+    Answer, Attack, Best, Scene, Search, Stop, Subject, Subjects, check_range,
+    descent::Descent, distance, refine::Refine, require_confidence, require_positive,
 };
 use crate::error::{Error, Result};
 
@@ -92,7 +92,7 @@ impl Attack for ProjectedGradient {
             original: subject.x,
             descent: Descent::new(scene, goal, self.confidence, minds, log_prob),
             stream: Streams::new(scene.seed, "projected-gradient").get(subject.index),
-            x: subject.x.to_vec(),
+            shift: vec![0.0; subject.x.len()],
             step: 0,
             start: 0,
             total: 0,
@@ -110,7 +110,9 @@ pub struct ProjectedGradientSearch<'a> {
     original: &'a [f32],
     descent: Descent<'a>,
     stream: ChaCha8Rng,
-    x: Vec<f32>,
+    /// Of the next point from the original: kept by itself, because rounded pixels would not feel a
+    /// projection that shortens it by little.
+    shift: Vec<f32>,
     step: u64,
     start: u64,
     total: u64,
@@ -170,8 +172,8 @@ impl ProjectedGradientSearch<'_> {
         if !(norm > 0.0 && norm.is_finite()) {
             return false;
         }
-        let shift = (self.attack.rel_stepsize * self.radius() / norm) as f32;
-        self.x.iter_mut().zip(gradient).for_each(|(x, slope)| *x -= shift * slope);
+        let length = (self.attack.rel_stepsize * self.radius() / norm) as f32;
+        self.shift.iter_mut().zip(gradient).for_each(|(shift, slope)| *shift -= length * slope);
         self.project();
         true
     }
@@ -180,11 +182,10 @@ impl ProjectedGradientSearch<'_> {
     /// leaves the first.
     fn project(&mut self) {
         let (low, high) = self.scene.bounds();
-        let norm = norm_of_difference(&self.x, self.original);
-        let share = (self.radius() / norm).min(1.0);
-        for (x, original) in self.x.iter_mut().zip(self.original) {
-            let shift = f64::from(*x) - f64::from(*original);
-            *x = ((f64::from(*original) + share * shift) as f32).clamp(low, high);
+        let norm = self.shift.iter().map(|shift| f64::from(*shift).powi(2)).sum::<f64>().sqrt();
+        let share = (self.radius() / norm).min(1.0) as f32;
+        for (shift, original) in self.shift.iter_mut().zip(self.original) {
+            *shift = (share * *shift).clamp(low - original, high - original);
         }
     }
 
@@ -201,9 +202,7 @@ impl ProjectedGradientSearch<'_> {
         let norm = direction.iter().map(|z| z * z).sum::<f64>().sqrt();
         let share = self.stream.random::<f64>().powf(1.0 / dims as f64);
         let length = share * self.radius() / norm;
-        for ((x, original), z) in self.x.iter_mut().zip(self.original).zip(direction) {
-            *x = (f64::from(*original) + length * z) as f32;
-        }
+        self.shift.iter_mut().zip(direction).for_each(|(shift, z)| *shift = (length * z) as f32);
         self.project();
         ControlFlow::Continue(())
     }
@@ -218,7 +217,11 @@ impl Search for ProjectedGradientSearch<'_> {
         match &self.refine {
             Some(refine) => refine.ask(self.original, x),
             None => {
-                x.copy_from_slice(&self.x);
+                let (low, high) = self.scene.bounds();
+                let points = self.original.iter().zip(&self.shift);
+                for (x, (original, shift)) in x.iter_mut().zip(points) {
+                    *x = (original + shift).clamp(low, high);
+                }
                 self.descent.ask(cotangent);
             }
         }
