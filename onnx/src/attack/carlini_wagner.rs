@@ -62,7 +62,7 @@ pub enum DetectorWeight {
     /// c itself. Source: Carlini and Wagner's code for detectors of density.
     Shared,
     /// One with a search of its own. Where no candidate met the criterion, c grows if none fooled,
-    /// c' if none was accepted, and both if candidates did either, but none did both.
+    /// else c'. Needs more steps of the search than a shared one.
     Separate {
         /// The first c'.
         initial_const: f64,
@@ -178,7 +178,6 @@ impl Attack for CarliniWagner {
 #[derive(Debug, Clone, Copy, Default)]
 struct Found {
     fooled: bool,
-    accepted: bool,
     met: bool,
 }
 
@@ -277,7 +276,6 @@ impl CarliniWagnerSearch<'_> {
     /// Takes note of a candidate: the one before the step.
     fn note(&mut self, reading: &Reading, answer: &Answer<'_>) {
         self.found.fooled |= reading.fooled;
-        self.found.accepted |= reading.shortfall == 0.0;
         self.found.met |= reading.met;
         if reading.fooled {
             let l2 = distance(self.scene, answer.x, self.original);
@@ -310,18 +308,13 @@ impl CarliniWagnerSearch<'_> {
     }
 
     fn update_constants(&mut self) {
-        let Found { fooled, accepted, met } = self.found;
-        match self.attack.detector {
-            Some(DetectorWeight::Separate { .. }) => {
-                let never_together = fooled && accepted;
-                if met || !fooled || never_together {
-                    self.margin_constant.update(met);
-                }
-                if met || !accepted || never_together {
-                    self.detector_constant.update(met);
-                }
-            }
-            _ => self.margin_constant.update(met),
+        let Found { fooled, met } = self.found;
+        let is_separate = matches!(self.attack.detector, Some(DetectorWeight::Separate { .. }));
+        if met || !fooled || !is_separate {
+            self.margin_constant.update(met);
+        }
+        if is_separate && (met || fooled) {
+            self.detector_constant.update(met);
         }
     }
 
