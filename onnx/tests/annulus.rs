@@ -20,8 +20,8 @@ use undetected_onnx::{
     model::{Batch, ConditionalModel},
 };
 use undetected_theory::{
-    Annulus, CounterExample, Decomposition, Goal as TheoryGoal, Lambda2, Region, Streams,
-    Weight, feasible_lambda1,
+    Annulus, CounterExample, Decomposition, Goal as TheoryGoal, Lambda2, Region, Streams, Weight,
+    feasible_lambda1,
 };
 
 const SHELL: f64 = 0.1;

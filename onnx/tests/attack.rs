@@ -6,8 +6,9 @@ use rand::RngExt;
 use undetected_onnx::{
     Result,
     attack::{
-        Attack, Boundary, CarliniWagner, DetectorWeight, Goal, Health, Outcome, Pool, ProjectedGradient,
-        Settings, Start, Stop, Subjects, Summary, excess, run, run_without_gradient,
+        Attack, Boundary, CarliniWagner, DetectorWeight, Goal, Health, Outcome, Pool,
+        ProjectedGradient, Settings, Start, Stop, Subjects, Summary, excess, run,
+        run_without_gradient,
     },
     detect::{Statistic, ThresholdDetector, Thresholds},
     gaussian::GaussianModel,
@@ -106,7 +107,12 @@ fn projected_gradient_succeeds_exactly_beyond_the_optimum() {
                 let method = ProjectedGradient { restarts: 2, ..ProjectedGradient::new(epsilon) };
                 let outcomes = attack(&method, &mut linear.model, &one, None, &settings(1));
                 assert_eq!(outcomes[0].stop, expected, "{dim}, {factor}");
-                assert_eq!(outcomes[0].is_fooled_within(epsilon), expected == Stop::Found, "{epsilon} {:?}", outcomes[0]);
+                assert_eq!(
+                    outcomes[0].is_fooled_within(epsilon),
+                    expected == Stop::Found,
+                    "{epsilon} {:?}",
+                    outcomes[0]
+                );
             }
         }
         // A generous ball, and the border of the line that leads out of it.
@@ -131,11 +137,11 @@ fn carlini_wagner_finds_the_optimum() {
 /// Foolbox's own rules: full budget, no bisection.
 #[test]
 fn carlini_wagner_with_foolbox_rules() {
-    for (dim, within) in [(2, 0.01), (100, 0.01), (3072, 0.01)] {
-        let mut linear = linear(dim, 4);
+    for (dim, samples) in [(2, 4), (100, 4), (3072, 1)] {
+        let mut linear = linear(dim, samples);
         let method = CarliniWagner::foolbox();
         let outcomes = attack(&method, &mut linear.model, &linear.subjects, None, &settings(8));
-        assert_close(&linear, &outcomes, within);
+        assert_close(&linear, &outcomes, 0.01);
     }
 }
 
@@ -175,13 +181,15 @@ fn confidence_is_a_distance_beyond_the_border() {
     let beyond = confidence / 15.0;
     linear.optima.iter_mut().for_each(|optimum| *optimum += beyond);
     assert_close(&linear, &outcomes, 0.01);
-    assert!(outcomes.iter().all(|o| o.adversarial.as_ref().unwrap().margin.unwrap() <= -confidence));
+    assert!(
+        outcomes.iter().all(|o| o.adversarial.as_ref().unwrap().margin.unwrap() <= -confidence)
+    );
 }
 
 /// Stated budgets: Foolbox's 25,000 steps in 2 and 100 dimensions, 40,000 in 3072.
 #[test]
 fn boundary_finds_the_optimum() {
-    let cases = [(2, 8, 5000, 0.02), (100, 8, 25_000, 0.02), (3072, 2, 40_000, 0.05)];
+    let cases = [(2, 8, 5000, 0.02), (100, 8, 25_000, 0.02), (3072, 1, 40_000, 0.05)];
     for (dim, samples, steps, within) in cases {
         let mut linear = linear(dim, samples);
         let method = Boundary { steps, ..Boundary::foolbox() };
@@ -331,7 +339,8 @@ fn outcomes_depend_on_the_sample_alone() {
                 }
             }
         }
-        let other = attack(method, model, &linear.subjects, None, &Settings { seed: 1, ..settings(64) });
+        let other =
+            attack(method, model, &linear.subjects, None, &Settings { seed: 1, ..settings(64) });
         assert_eq!(other != expected, !A::USES_GRADIENT, "random numbers come from the seed");
         for threads in [1, 4] {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
@@ -464,8 +473,11 @@ fn excess_falls_with_evaluations() {
     let curve = excess(&outcomes, &linear.optima, &[0, 100, 1000, 3000, 1_000_000]);
     assert_eq!((curve[0].median, curve[0].answered), (None, 0));
     assert!(curve[1..].is_sorted_by(|a, b| a.median.unwrap() >= b.median.unwrap()));
-    let mut finals: Vec<f64> =
-        outcomes.iter().zip(&linear.optima).map(|(o, b)| o.fooled_l2().unwrap() / b - 1.0).collect();
+    let mut finals: Vec<f64> = outcomes
+        .iter()
+        .zip(&linear.optima)
+        .map(|(o, b)| o.fooled_l2().unwrap() / b - 1.0)
+        .collect();
     finals.sort_by(f64::total_cmp);
     // The trace keeps distances that fell by a hundredth.
     assert_relative_eq!(curve[4].median.unwrap() + 1.0, finals[2] + 1.0, max_relative = 0.0102);
@@ -473,7 +485,11 @@ fn excess_falls_with_evaluations() {
 
 #[test]
 fn what_cannot_work_is_refused() {
-    fn refusal<A: Attack>(method: &A, subjects: &Subjects, detector: Option<&ThresholdDetector>) -> String {
+    fn refusal<A: Attack>(
+        method: &A,
+        subjects: &Subjects,
+        detector: Option<&ThresholdDetector>,
+    ) -> String {
         let mut model = linear(2, 2).model;
         let mut sink = |_| Ok(());
         match run(method, &mut model, subjects, detector, &settings(2), &mut sink) {
@@ -482,7 +498,8 @@ fn what_cannot_work_is_refused() {
         }
     }
     let subjects = linear(2, 2).subjects;
-    let carlini = CarliniWagner { detector: Some(DetectorWeight::Shared), ..CarliniWagner::default() };
+    let carlini =
+        CarliniWagner { detector: Some(DetectorWeight::Shared), ..CarliniWagner::default() };
     assert!(refusal(&carlini, &subjects, None).contains("is needed by an attack"));
     let complexity = at_least_as_likely(Statistic::ComplexityCorrected, 0.0);
     assert!(refusal(&carlini, &subjects, Some(&complexity)).contains("stored images"));

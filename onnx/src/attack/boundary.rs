@@ -6,8 +6,10 @@ use rand_chacha::ChaCha8Rng;
 use undetected_theory::{Streams, fill_normal};
 
 use super::{
-    Answer, Attack, Best, Confident, Scene, Search, Start, Stop, Subject, Subjects, best::norm,
-    best::norm_of_difference, check_range, distance, require_positive,
+    Answer, Attack, Best, Confident, Scene, Search, Start, Stop, Subject, Subjects,
+    best::norm,
+    best::norm_of_difference,
+    check_range, distance, require_positive,
     start::{Starting, Tried},
     step_sizes::StepSizes,
 };

@@ -223,7 +223,9 @@ impl CarliniWagnerSearch<'_> {
     }
 
     fn descend(&mut self, answer: &Answer<'_>) -> ControlFlow<Stop> {
-        let Some(reading) = self.descent.read(answer.log_prob) else { return self.end_search_step() };
+        let Some(reading) = self.descent.read(answer.log_prob) else {
+            return self.end_search_step();
+        };
         let (c, c_detector) = self.constants();
         let Some(factor) = self.descent.factor(&reading, answer.log_prob, c, c_detector) else {
             return ControlFlow::Continue(()); // asked again, with the right cotangent

@@ -73,9 +73,10 @@ impl<'a> Descent<'a> {
         let margin = goal.margin(prior, log_prob)?;
         let fooled = self.criterion.is_met(prior, log_prob);
         let shortfall = self.term.as_ref().map_or(0.0, |term| term.shortfall(prior, log_prob));
-        let accepted = self.term.as_ref().is_none_or(|term| {
-            Undetected { detector: term.detector() }.is_met(prior, log_prob)
-        });
+        let accepted = self
+            .term
+            .as_ref()
+            .is_none_or(|term| Undetected { detector: term.detector() }.is_met(prior, log_prob));
         Some(Reading {
             hinge: (margin.nats + confidence).max(0.0),
             rival: margin.rival,

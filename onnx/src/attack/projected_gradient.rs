@@ -7,8 +7,8 @@ use rand_chacha::ChaCha8Rng;
 use undetected_theory::{Streams, fill_normal};
 
 use super::{
-    Answer, Attack, Best, Scene, Search, Stop, Subject, Subjects, check_range,
-    descent::Descent, distance, refine::Refine, require_confidence, require_positive,
+    Answer, Attack, Best, Scene, Search, Stop, Subject, Subjects, check_range, descent::Descent,
+    distance, refine::Refine, require_confidence, require_positive,
 };
 use crate::error::{Error, Result};
 

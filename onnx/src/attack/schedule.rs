@@ -89,7 +89,9 @@ impl<A: Attack> Schedule<'_, A> {
         let mut rounds = [(); 2].map(|()| Round::new(spec, 0));
         loop {
             let free = settings.batch_size - active.len();
-            active.extend(waiting.by_ref().take(free).map(|i| Case::new(attack, &scene, subjects, i)));
+            active.extend(
+                waiting.by_ref().take(free).map(|i| Case::new(attack, &scene, subjects, i)),
+            );
             if active.is_empty() {
                 return Ok(());
             }
@@ -108,9 +110,10 @@ impl<A: Attack> Schedule<'_, A> {
         if self.settings.batch_size == 0 {
             return Err(Error::setting("batch size 0", "must be at least 1"));
         }
-        if self.detector.is_some_and(|detector| {
-            detector.statistic() == Statistic::ComplexityCorrected
-        }) {
+        if self
+            .detector
+            .is_some_and(|detector| detector.statistic() == Statistic::ComplexityCorrected)
+        {
             super::DetectorTerm::new(self.detector.expect("just seen"))?;
         }
         if self.attack.minds_detector() && self.detector.is_none() {
@@ -154,7 +157,8 @@ impl Round {
         self.ask(&mut cases);
         let (log_prob, slopes) = match oracle {
             Oracle::Gradients(model) if gradient => {
-                let (log_prob, slopes) = model.log_prob_and_gradient(&self.batch, &self.cotangent)?;
+                let (log_prob, slopes) =
+                    model.log_prob_and_gradient(&self.batch, &self.cotangent)?;
                 (log_prob, Some(slopes))
             }
             Oracle::Gradients(model) => (model.log_prob(&self.batch)?, None),

@@ -154,7 +154,6 @@ impl<'a> Starting<'a> {
         starting
     }
 
-
     /// Draws the next image; whether there is one.
     fn draw(&mut self) -> bool {
         match &mut self.source {
