@@ -54,22 +54,34 @@ pub fn distance(scene: &Scene<'_>, a: &[f32], b: &[f32]) -> f64 {
     norm_of_difference(a, b) / scene.scale()
 }
 
+/// Partial sums, so that loops vectorise.
+const LANES: usize = 8;
+
+/// The sum of `term` over places 0 to n - 1.
+#[inline(always)]
+fn sum(n: usize, term: impl Fn(usize) -> f64) -> f64 {
+    let mut sums = [0.0; LANES];
+    for block in 0..n / LANES {
+        for (lane, sum) in sums.iter_mut().enumerate() {
+            *sum += term(block * LANES + lane);
+        }
+    }
+    sums.iter().sum::<f64>() + (n - n % LANES..n).map(term).sum::<f64>()
+}
+
 /// ‖a‖₂.
 pub(super) fn norm(a: &[f64]) -> f64 {
-    a.iter().map(|a| a * a).sum::<f64>().sqrt()
+    sum(a.len(), |i| a[i] * a[i]).sqrt()
 }
 
 /// ‖a - b‖₂ in the pixels' own unit.
 pub(super) fn norm_of_difference(a: &[f32], b: &[f32]) -> f64 {
-    const LANES: usize = 8;
-    let mut sums = [0.0; LANES];
-    let (a_blocks, a_rest) = a.as_chunks::<LANES>();
-    let (b_blocks, b_rest) = b.as_chunks::<LANES>();
-    for (a, b) in a_blocks.iter().zip(b_blocks) {
-        for lane in 0..LANES {
-            sums[lane] += (f64::from(a[lane]) - f64::from(b[lane])).powi(2);
-        }
-    }
-    let rest = a_rest.iter().zip(b_rest).map(|(a, b)| (f64::from(*a) - f64::from(*b)).powi(2));
-    (sums.iter().sum::<f64>() + rest.sum::<f64>()).sqrt()
+    let b = &b[..a.len()];
+    sum(a.len(), |i| (f64::from(a[i]) - f64::from(b[i])).powi(2)).sqrt()
+}
+
+/// v·(a - b).
+pub(super) fn dot_difference(v: &[f64], a: &[f32], b: &[f32]) -> f64 {
+    let (a, b) = (&a[..v.len()], &b[..v.len()]);
+    sum(v.len(), |i| v[i] * (f64::from(a[i]) - f64::from(b[i])))
 }

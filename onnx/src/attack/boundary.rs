@@ -7,8 +7,7 @@ use undetected_theory::{Streams, fill_normal};
 
 use super::{
     Answer, Attack, Best, Confident, Scene, Search, Start, Stop, Subject, Subjects,
-    best::norm,
-    best::norm_of_difference,
+    best::{dot_difference, norm, norm_of_difference},
     check_range, distance, require_positive,
     start::{Starting, Tried},
     step_sizes::StepSizes,
@@ -78,7 +77,7 @@ impl Attack for Boundary {
         require_positive("spherical_step", self.spherical_step)?;
         require_positive("source_step", self.source_step)?;
         require_positive("step_adaptation", self.step_adaptation)?;
-        if !(self.source_step_convergence >= 0.0) {
+        if self.source_step_convergence.is_nan() || self.source_step_convergence < 0.0 {
             let name = format!("source_step_convergence {}", self.source_step_convergence);
             return Err(Error::setting(name, "must be 0 or more"));
         }
@@ -103,7 +102,7 @@ impl Attack for Boundary {
             criterion: Confident { goal: subject.goal, confidence: 0.0 },
             stream: Streams::new(scene.seed, "boundary-walk").get(subject.index),
             sizes: StepSizes::new(self.spherical_step, self.source_step, self.step_adaptation),
-            next: Next::Start(Starting::new(&self.start, scene, &subject)),
+            next: Next::Start(Box::new(Starting::new(&self.start, scene, &subject))),
             noise: vec![0.0; pixels],
             spherical: vec![0.0; pixels],
             step: 0,
@@ -115,7 +114,7 @@ impl Attack for Boundary {
 /// What is asked next.
 enum Next<'a> {
     /// A candidate for a start.
-    Start(Starting<'a>),
+    Start(Box<Starting<'a>>),
     /// The candidate of a step.
     Candidate,
     /// The point on the sphere that the candidate of this step came from; with what became of that.
@@ -144,10 +143,10 @@ impl BoundarySearch<'_> {
         let best = self.best.x().expect("a walk has a start");
         let r = norm_of_difference(self.original, best);
         fill_normal(&mut self.stream, &mut self.noise);
-        let away = || self.original.iter().zip(best).map(|(o, p)| f64::from(*o) - f64::from(*p));
-        let along: f64 = self.noise.iter().zip(away()).map(|(e, away)| e * away).sum();
-        let along = along / (r * r);
-        self.noise.iter_mut().zip(away()).for_each(|(e, away)| *e -= along * away);
+        let along = dot_difference(&self.noise, self.original, best) / (r * r);
+        for (e, (o, p)) in self.noise.iter_mut().zip(self.original.iter().zip(best)) {
+            *e -= along * (f64::from(*o) - f64::from(*p));
+        }
         let length = self.sizes.spherical * r / norm(&self.noise);
         let shrink = 1.0 / (1.0 + self.sizes.spherical.powi(2)).sqrt();
         let points = self.noise.iter().zip(self.original).zip(best);

@@ -12,6 +12,7 @@ use super::{
     distance,
     refine::Refine,
     require_confidence, require_positive,
+    tanh::tanh,
 };
 use crate::error::{Error, Result};
 
@@ -139,7 +140,7 @@ impl Attack for CarliniWagner {
         let (middle, half) = ((low + high) / 2.0, (high - low) / 2.0);
         let start = subject.x.iter().map(|x| (SHRINK * ((x - middle) / half)).atanh());
         let start: Vec<f32> = start.collect();
-        let reconstruction = start.iter().map(|w| middle + half * w.tanh()).collect();
+        let reconstruction = start.iter().map(|w| middle + half * tanh(*w)).collect();
         let pixels = subject.x.len();
         let (goal, minds) = (subject.goal, self.minds_detector());
         let detector_constant = match self.detector {
@@ -354,9 +355,9 @@ impl Search for CarliniWagnerSearch<'_> {
         }
         self.descent.ask(cotangent);
         let points = self.start.iter().zip(&self.delta);
-        for ((x, tanh), (start, delta)) in x.iter_mut().zip(&mut self.tanh).zip(points) {
-            *tanh = (start + delta).tanh();
-            *x = self.middle + self.half * *tanh;
+        for ((x, last), (start, delta)) in x.iter_mut().zip(&mut self.tanh).zip(points) {
+            *last = tanh(start + delta);
+            *x = self.middle + self.half * *last;
         }
     }
 

@@ -36,6 +36,7 @@ mod schedule;
 mod start;
 mod step_sizes;
 mod summary;
+mod tanh;
 
 pub use best::{Best, distance};
 pub use boundary::Boundary;

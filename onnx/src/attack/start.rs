@@ -126,7 +126,7 @@ pub(super) struct Starting<'a> {
 }
 
 enum Source<'a> {
-    Noise { stream: ChaCha8Rng, range: (f32, f32), left: u64 },
+    Noise { stream: Box<ChaCha8Rng>, range: (f32, f32), left: u64 },
     Images { x: &'a DMatrix<f32>, columns: Vec<usize> },
 }
 
@@ -135,7 +135,7 @@ impl<'a> Starting<'a> {
         let mut stream = Streams::new(scene.seed, "attack-start").get(subject.index);
         let source = match start {
             Start::Noise { tries } | Start::Blended { tries, .. } => {
-                Source::Noise { stream, range: scene.bounds(), left: *tries }
+                Source::Noise { stream: Box::new(stream), range: scene.bounds(), left: *tries }
             }
             Start::Given { x, .. } => Source::Images { x, columns: vec![subject.place] },
             Start::Real { pool, tries, .. } => {
