@@ -198,6 +198,19 @@ fn boundary_finds_the_optimum() {
     }
 }
 
+/// What earlier steps teach brings it closer with the same evaluations, and as close in the end.
+#[test]
+fn guidance_saves_evaluations() {
+    let mut linear = linear(400, 5);
+    let mut run =
+        |method: Boundary| attack(&method, &mut linear.model, &linear.subjects, None, &settings(5));
+    let plain = run(Boundary { steps: 2000, ..Boundary::foolbox() });
+    let guided = run(Boundary::guided());
+    let median = |outcomes| excess(outcomes, &linear.optima, &[1000])[0].median.unwrap();
+    assert!(median(&guided) < median(&plain) / 2.0, "{} {}", median(&guided), median(&plain));
+    assert_close(&linear, &guided, 0.02);
+}
+
 /// A detector that accepts the border only close to the line between the means, and samples off that
 /// line: the optimum lies off the shortest way.
 struct Constrained {
@@ -351,7 +364,7 @@ fn outcomes_depend_on_the_sample_alone() {
         }
     }
     let mut linear = linear(3072, 12);
-    check(&Boundary { steps: 30, ..Boundary::foolbox() }, &mut linear);
+    check(&Boundary { steps: 30, ..Boundary::guided() }, &mut linear);
     let quick = CarliniWagner { steps: 10, initial_const: 1.0, ..CarliniWagner::default() };
     check(&quick, &mut linear);
 }

@@ -8,7 +8,9 @@ use undetected_theory::{Streams, fill_normal};
 use super::{
     Answer, Attack, Best, Confident, Scene, Search, Start, Stop, Subject, Subjects,
     best::{dot_difference, norm, norm_of_difference},
-    check_range, distance, require_positive,
+    check_range, distance,
+    guidance::Guide,
+    require_positive,
     start::{Starting, Tried},
     step_sizes::StepSizes,
 };
@@ -46,6 +48,19 @@ pub struct Boundary {
     /// Whether candidates must be accepted by the detector: the decision is then one of C + 1
     /// classes (section 4.3).
     pub evade_detector: bool,
+    /// Whether directions are learned from earlier steps.
+    pub guidance: Option<Guidance>,
+}
+
+/// How much of what earlier steps taught goes into the next: every other step's e is
+/// share g + √(1 - share²) e/‖e‖, with g the unit vector along the mean of earlier random directions,
+/// each weighed by whether its candidate was taken.
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
+pub struct Guidance {
+    /// The largest share, from 0 to below 1; it falls where guided steps are taken less often.
+    pub share: f64,
+    /// Steps that are remembered, as a multiple of the number of pixels.
+    pub memory: f64,
 }
 
 impl Boundary {
@@ -60,7 +75,13 @@ impl Boundary {
             update_stats_every_k: 10,
             start: Start::Blended { tries: 1000, steps: 50 },
             evade_detector: false,
+            guidance: None,
         }
+    }
+
+    /// The same with directions learned from earlier steps: the same queries bring it closer.
+    pub fn guided() -> Self {
+        Self { guidance: Some(Guidance { share: 0.5, memory: 0.3 }), ..Self::foolbox() }
     }
 }
 
@@ -84,6 +105,15 @@ impl Attack for Boundary {
         if self.update_stats_every_k == 0 {
             return Err(Error::setting("update_stats_every_k 0", "must be at least 1"));
         }
+        if let Some(Guidance { share, memory }) = self.guidance {
+            require_positive("guidance memory", memory)?;
+            if !(0.0..1.0).contains(&share) {
+                return Err(Error::setting(
+                    format!("guidance share {share}"),
+                    "must lie in [0, 1)",
+                ));
+            }
+        }
         self.start.check(scene, subjects)?;
         check_range(scene, subjects)
     }
@@ -103,6 +133,9 @@ impl Attack for Boundary {
             stream: Streams::new(scene.seed, "boundary-walk").get(subject.index),
             sizes: StepSizes::new(self.spherical_step, self.source_step, self.step_adaptation),
             next: Next::Start(Box::new(Starting::new(&self.start, scene, &subject))),
+            guide: self.guidance.map(|Guidance { share, memory }| {
+                Guide::new(pixels, share, (memory * pixels as f64).max(1.0))
+            }),
             noise: vec![0.0; pixels],
             spherical: vec![0.0; pixels],
             step: 0,
@@ -130,6 +163,7 @@ pub struct BoundarySearch<'a> {
     stream: ChaCha8Rng,
     sizes: StepSizes,
     next: Next<'a>,
+    guide: Option<Guide>,
     noise: Vec<f64>,
     spherical: Vec<f32>,
     step: u64,
@@ -146,6 +180,9 @@ impl BoundarySearch<'_> {
         let along = dot_difference(&self.noise, self.original, best) / (r * r);
         for (e, (o, p)) in self.noise.iter_mut().zip(self.original.iter().zip(best)) {
             *e -= along * (f64::from(*o) - f64::from(*p));
+        }
+        if let Some(guide) = &mut self.guide {
+            guide.mix(&mut self.noise, self.original, best, r);
         }
         let length = self.sizes.spherical * r / norm(&self.noise);
         let shrink = 1.0 / (1.0 + self.sizes.spherical.powi(2)).sqrt();
@@ -177,9 +214,10 @@ impl BoundarySearch<'_> {
 
     fn try_candidate(&mut self, answer: &Answer<'_>, met: bool) -> ControlFlow<Stop> {
         self.step += 1;
-        if met {
-            let l2 = distance(self.scene, answer.x, self.original);
-            self.best.offer(answer.x, l2, answer.evaluations);
+        let l2 = distance(self.scene, answer.x, self.original);
+        let taken = met && self.best.offer(answer.x, l2, answer.evaluations);
+        if let Some(guide) = &mut self.guide {
+            guide.learn(taken);
         }
         if self.step.is_multiple_of(self.attack.update_stats_every_k) {
             self.next = Next::Spherical { step_met: met };

@@ -28,6 +28,7 @@ mod criterion;
 mod descent;
 mod detector_term;
 pub mod grid;
+mod guidance;
 mod outcome;
 mod probe;
 mod projected_gradient;
@@ -39,7 +40,7 @@ mod summary;
 mod tanh;
 
 pub use best::{Best, distance};
-pub use boundary::Boundary;
+pub use boundary::{Boundary, Guidance};
 pub use carlini_wagner::{CarliniWagner, DetectorWeight};
 pub use criterion::{Both, Confident, Criterion, Goal, Margin, Undetected};
 pub use detector_term::DetectorTerm;
