@@ -18,8 +18,8 @@ pub const RANGE: (f64, f64) = (-3.0, 3.0);
 /// q(x|0) = U(0, 1 + shell), q(x|1) = lambda2 U(0, 1) + (1 - lambda2) U(2, 3) in R^d, an image of
 /// one row of d pixels.
 ///
-/// The point nearest to an x of the shell that q takes for class 1 is x/‖x‖, on the unit sphere (and
-/// of the ball only its neighbours towards the centre): the minimal distance is ‖x‖ - 1.
+/// Of the points that q takes for class 1 those of the open unit ball are nearest to an x of the
+/// shell, at distances down to ‖x‖ - 1, where x/‖x‖ itself belongs to the shell.
 ///
 /// # Numerics
 /// The norm of the f32 pixels is exact to f64's rounding, so a point within about 1e-16 of a sphere

@@ -135,7 +135,7 @@ pub struct Outcome {
     /// The detector's threshold for the answer's predicted class, nats.
     pub threshold: Option<f64>,
     /// Evaluations that the search itself asked for. Asking anew, rounding and health come on top:
-    /// ten at most.
+    /// nine at most.
     pub queries: Queries,
     /// Steps of the attack's innermost loop.
     pub steps: u64,
