@@ -224,3 +224,25 @@ fn extreme_parameters_are_answered() {
         assert_eq!(report["monte_carlo"]["samples"], 1000);
     }
 }
+
+/// The exported q is a checkpoint that `evaluate` opens, its parity vectors checked, in any
+/// dimension.
+#[test]
+fn an_exported_model_keeps_the_contract() {
+    let folder = tempfile::tempdir().unwrap();
+    for (dim, parameters) in [(500, ""), (3, "--lambda1 0.1 --lambda2 0.05"), (1, "--lambda1 0.3")]
+    {
+        let path = folder.path().join(format!("{dim}.onnx"));
+        let out = path.to_str().unwrap();
+        assert_eq!(status(&format!("export-onnx --d {dim} {parameters} --out {out}")), 0);
+        let inspect = ["inspect", out, "--engine", "tract", "--format", "json"];
+        let output = Command::new(env!("CARGO_BIN_EXE_evaluate")).args(inspect).output().unwrap();
+        let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(output.status.code(), Some(0), "{report}");
+        assert_eq!(report["contract"]["n_dims"], dim);
+        assert_eq!(report["parity"]["largest_difference"], 0.0);
+    }
+    let text = usage_error("export-onnx --d 500 --out no/such/folder/q.onnx");
+    assert!(text.contains("no/such/folder/q.onnx"), "{text}");
+    assert!(usage_error("export-onnx --d 100 --out q.onnx").contains("no lambda1"));
+}

@@ -4,6 +4,7 @@ mod audit;
 mod certify;
 mod check;
 mod detectors;
+mod export_onnx;
 mod objective;
 mod render;
 mod report;
@@ -75,6 +76,12 @@ enum Command {
     /// Section 4.2 asks by how much the correct label must lead to have probability 1 - delta. The
     /// defaults are the paper's CIFAR10 (table 1, split prior).
     Objective(objective::Args),
+    /// Write the model q as an ONNX checkpoint
+    ///
+    /// The file keeps the contract of onnx/CONTRACT.md: `evaluate` can attack it. x is one row of d
+    /// pixels from -3 to 3. The density is piecewise constant in the radius, so gradients are zero;
+    /// points within rounding of a sphere may fall on either side of it.
+    ExportOnnx(export_onnx::Args),
     /// Check it over a range of dimensions: tables, CSV that can be continued, and a figure
     Sweep(sweep::Args),
     /// Find the smallest dimension in which it works
@@ -122,6 +129,7 @@ fn run(cli: &Cli) -> Result<Outcome> {
     match (&cli.command, &cli.check) {
         (Some(Command::Audit(args)), _) => audit::run(args),
         (Some(Command::Detectors(args)), _) => detectors::run(args),
+        (Some(Command::ExportOnnx(args)), _) => export_onnx::run(args),
         (Some(Command::Objective(args)), _) => objective::run(args),
         (Some(Command::Sweep(args)), _) => sweep::run(args),
         (Some(Command::Solve(args)), _) => solve::run(args),

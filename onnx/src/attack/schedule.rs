@@ -1,0 +1,221 @@
+//! Which samples are evaluated together: searches that end leave the batch, waiting ones enter.
+
+use nalgebra::DMatrix;
+use rayon::prelude::*;
+
+use super::{Attack, Outcome, Scene, Subjects, case::Case};
+use crate::{
+    detect::{Statistic, ThresholdDetector},
+    error::{Error, Result},
+    model::{Batch, ConditionalModel, Differentiable, ModelSpec},
+};
+
+/// Pixels from which on a round's searches run in parallel; fewer are done before threads wake up.
+const PARALLEL_PIXELS: usize = 1 << 15;
+
+/// How samples are run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+pub struct Settings {
+    /// Most samples evaluated together.
+    pub batch_size: usize,
+    /// Whether every call of the model has exactly `batch_size` columns, unused ones being copies.
+    /// For engines whose values depend in the last digit on the size of the batch.
+    pub fixed_shape: bool,
+    /// Seed of all random streams.
+    pub seed: u64,
+}
+
+/// Attacks samples; each outcome goes to `sink` as soon as it is known.
+///
+/// # Errors
+/// [`Error::Setting`] where the attack or the samples cannot work; where the model or `sink` fails.
+/// What goes wrong with one sample is an outcome.
+pub fn run<A: Attack>(
+    attack: &A,
+    model: &mut dyn Differentiable,
+    subjects: &Subjects,
+    detector: Option<&ThresholdDetector>,
+    settings: &Settings,
+    sink: &mut dyn FnMut(Outcome) -> Result<()>,
+) -> Result<()> {
+    let spec = model.spec().clone();
+    Schedule { attack, subjects, detector, settings }.run(&spec, Oracle::Gradients(model), sink)
+}
+
+/// The same with a model that has no gradient, for attacks that need none.
+///
+/// # Errors
+/// Those of [`run`], and [`Error::Setting`] where the attack needs gradients.
+pub fn run_without_gradient<A: Attack>(
+    attack: &A,
+    model: &mut dyn ConditionalModel,
+    subjects: &Subjects,
+    detector: Option<&ThresholdDetector>,
+    settings: &Settings,
+    sink: &mut dyn FnMut(Outcome) -> Result<()>,
+) -> Result<()> {
+    if A::USES_GRADIENT {
+        let problem = "uses gradients, which this model does not have; use the Boundary attack";
+        return Err(Error::setting("attack", problem));
+    }
+    let spec = model.spec().clone();
+    Schedule { attack, subjects, detector, settings }.run(&spec, Oracle::Values(model), sink)
+}
+
+enum Oracle<'a> {
+    Values(&'a mut dyn ConditionalModel),
+    Gradients(&'a mut dyn Differentiable),
+}
+
+struct Schedule<'a, A> {
+    attack: &'a A,
+    subjects: &'a Subjects,
+    detector: Option<&'a ThresholdDetector>,
+    settings: &'a Settings,
+}
+
+impl<A: Attack> Schedule<'_, A> {
+    fn run(
+        &self,
+        spec: &ModelSpec,
+        mut oracle: Oracle<'_>,
+        sink: &mut dyn FnMut(Outcome) -> Result<()>,
+    ) -> Result<()> {
+        let Self { attack, subjects, detector, settings } = *self;
+        let scene = Scene { spec, ln_prior: &spec.ln_prior, detector, seed: settings.seed };
+        self.check(&scene)?;
+        let mut waiting = 0..subjects.len();
+        let mut active: Vec<Case<'_, A>> = Vec::with_capacity(settings.batch_size);
+        let mut rounds = [(); 2].map(|()| Round::new(spec, 0));
+        loop {
+            let free = settings.batch_size - active.len();
+            active.extend(
+                waiting.by_ref().take(free).map(|i| Case::new(attack, &scene, subjects, i)),
+            );
+            if active.is_empty() {
+                return Ok(());
+            }
+            for (round, gradient) in rounds.iter_mut().zip([false, true]) {
+                let asking = |case: &&mut Case<'_, A>| case.is_waiting_for(gradient);
+                let cases: Vec<_> = active.iter_mut().filter(asking).collect();
+                round.answer(cases, gradient, &mut oracle, settings)?;
+            }
+            let (done, rest): (Vec<_>, Vec<_>) = active.into_iter().partition(Case::is_done);
+            active = rest;
+            done.into_iter().try_for_each(|case| sink(case.outcome()))?;
+        }
+    }
+
+    fn check(&self, scene: &Scene<'_>) -> Result<()> {
+        if self.settings.batch_size == 0 {
+            return Err(Error::setting("batch size 0", "must be at least 1"));
+        }
+        if self
+            .detector
+            .is_some_and(|detector| detector.statistic() == Statistic::ComplexityCorrected)
+        {
+            super::DetectorTerm::new(self.detector.expect("just seen"))?;
+        }
+        if self.attack.minds_detector() && self.detector.is_none() {
+            return Err(Error::setting("detector", "is needed by an attack that is to evade it"));
+        }
+        self.subjects.check(scene.spec)?;
+        self.attack.check(scene, self.subjects)
+    }
+}
+
+/// Buffers of one call of the model, kept from round to round.
+struct Round {
+    batch: Batch,
+    cotangent: DMatrix<f64>,
+}
+
+impl Round {
+    fn new(spec: &ModelSpec, columns: usize) -> Self {
+        Self {
+            batch: Batch {
+                x: DMatrix::zeros(spec.image.len(), columns),
+                noise: DMatrix::zeros(spec.noise_len, columns),
+            },
+            cotangent: DMatrix::zeros(spec.classes.len(), columns),
+        }
+    }
+
+    /// Asks the cases, the model, and tells the cases.
+    fn answer<A: Attack>(
+        &mut self,
+        mut cases: Vec<&mut Case<'_, A>>,
+        gradient: bool,
+        oracle: &mut Oracle<'_>,
+        settings: &Settings,
+    ) -> Result<()> {
+        let Some(first) = cases.first() else { return Ok(()) };
+        let columns = if settings.fixed_shape { settings.batch_size } else { cases.len() };
+        if self.batch.len() != columns {
+            *self = Self::new(first.spec(), columns);
+        }
+        self.ask(&mut cases);
+        let (log_prob, slopes) = match oracle {
+            Oracle::Gradients(model) if gradient => {
+                let (log_prob, slopes) =
+                    model.log_prob_and_gradient(&self.batch, &self.cotangent)?;
+                (log_prob, Some(slopes))
+            }
+            Oracle::Gradients(model) => (model.log_prob(&self.batch)?, None),
+            Oracle::Values(model) => (model.log_prob(&self.batch)?, None),
+        };
+        self.tell(&mut cases, &log_prob, slopes.as_ref());
+        Ok(())
+    }
+
+    fn ask<A: Attack>(&mut self, cases: &mut [&mut Case<'_, A>]) {
+        let (pixels, classes) = (self.batch.x.nrows(), self.cotangent.nrows());
+        for (column, case) in cases.iter().enumerate() {
+            self.batch.noise.column_mut(column).copy_from_slice(case.noise());
+        }
+        self.cotangent.fill(0.0);
+        let x = self.batch.x.as_mut_slice();
+        let cotangent = self.cotangent.as_mut_slice();
+        if cases.len() * pixels < PARALLEL_PIXELS {
+            let columns = x.chunks_exact_mut(pixels).zip(cotangent.chunks_exact_mut(classes));
+            cases.iter_mut().zip(columns).for_each(|(case, (x, c))| case.ask(x, c));
+        } else {
+            let columns = x.par_chunks_exact_mut(pixels);
+            let columns = columns.zip(cotangent.par_chunks_exact_mut(classes));
+            cases.par_iter_mut().zip(columns).for_each(|(case, (x, c))| case.ask(x, c));
+        }
+        for column in cases.len()..self.batch.len() {
+            copy_first(&mut self.batch.x, column);
+            copy_first(&mut self.batch.noise, column);
+        }
+    }
+
+    fn tell<A: Attack>(
+        &self,
+        cases: &mut [&mut Case<'_, A>],
+        log_prob: &DMatrix<f64>,
+        slopes: Option<&DMatrix<f32>>,
+    ) {
+        let (pixels, classes) = (self.batch.x.nrows(), self.cotangent.nrows());
+        let column_of = |column: usize, length: usize| column * length..(column + 1) * length;
+        let tell = |(column, case): (usize, &mut &mut Case<'_, A>)| {
+            let (x, c) = (column_of(column, pixels), column_of(column, classes));
+            case.tell(
+                &self.batch.x.as_slice()[x.clone()],
+                &log_prob.as_slice()[c.clone()],
+                slopes.map(|slopes| (&self.cotangent.as_slice()[c], &slopes.as_slice()[x])),
+            );
+        };
+        if cases.len() * pixels < PARALLEL_PIXELS {
+            cases.iter_mut().enumerate().for_each(tell);
+        } else {
+            cases.par_iter_mut().enumerate().for_each(tell);
+        }
+    }
+}
+
+/// Copies column 0 to another.
+fn copy_first(matrix: &mut DMatrix<f32>, column: usize) {
+    let rows = matrix.nrows();
+    matrix.as_mut_slice().copy_within(..rows, column * rows);
+}
