@@ -48,8 +48,8 @@ def test_a_grid_has_its_images_row_by_row_and_white_between():
 
 
 def test_real_pixels_become_the_bin_they_lie_in():
-    found = pictures.to_bytes(torch.tensor([-0.1, 0.0, 0.999 / 256, 1 / 256, 1.0, 2.0]))
-    assert found.tolist() == [0, 0, 0, 1, 255, 255]
+    found = pictures.to_bytes(torch.tensor([[[[-0.1, 0.0, 0.999 / 256, 1 / 256, 1.0, 2.0]]]]))
+    assert found.flatten().tolist() == [0, 0, 0, 1, 255, 255]
 
 
 def test_made_up_images_repeat_and_differ():
@@ -65,3 +65,11 @@ def test_a_runs_samples_are_a_row_per_class(tmp_path, digits):
     train.train(settings, *digits, tmp_path, quiet=True)
     sample.write(tmp_path, tmp_path / "grid.png", per_class=2, temperature=0.7, seed=0)
     assert decode((tmp_path / "grid.png").read_bytes()).shape == (10 * 34 - 2, 2 * 34 - 2)
+
+
+def test_an_image_that_is_not_finite_is_shown_as_a_chequerboard():
+    images = torch.full((2, 1, 16, 16), 0.5)
+    images[1, 0, 3, 4] = torch.nan
+    shown = pictures.to_bytes(images)
+    assert (shown[0] == 128).all()
+    assert set(shown[1].flatten().tolist()) == {96, 160} and shown[1, 0, 0, 0] != shown[1, 0, 0, 2]

@@ -66,7 +66,13 @@ def _card(options: argparse.Namespace) -> None:
 
 
 def _sample(options: argparse.Namespace) -> None:
-    sample.write(options.run, options.output, options.per_class, options.temperature, options.seed)
+    lost = sample.write(options.run, options.output, options.per_class, options.temperature, options.seed)
+    if lost:
+        print(
+            f"warning: {lost} images are not finite and shown as chequerboards: the flow's inverse grows without bound "
+            "away from the data; a lower --temperature stays nearer to it",
+            file=sys.stderr,
+        )
     print(options.output)
 
 

@@ -44,8 +44,15 @@ def grid(images: np.ndarray, columns: int, gap: int = 2) -> np.ndarray:
 
 
 def to_bytes(images: torch.Tensor) -> np.ndarray:
-    """Real pixels as uint8, floor(256 x); what leaves [0, 1) is shown as black or white."""
-    return (images * 256.0).clamp(0.0, 255.0).floor().to(torch.uint8).numpy()
+    """Real pixels [N, C, H, W] as uint8, floor(256 x); what leaves [0, 1) is shown as black or white.
+
+    An image with a pixel that is not finite is no image: it is shown as a chequerboard of greys.
+    """
+    rows, columns = (torch.arange(size) // max(1, size // 8) for size in images.shape[2:])
+    board = 96.0 + 64.0 * ((rows[:, None] + columns) % 2)
+    finite = images.isfinite().flatten(1).all(1)[:, None, None, None]
+    shown = torch.where(finite, (images * 256.0).clamp(0.0, 255.0).floor(), board)
+    return shown.to(torch.uint8).numpy()
 
 
 def synthetic(count: int, shape: tuple[int, int, int], seed: int) -> np.ndarray:

@@ -156,7 +156,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::detect::LikelihoodThreshold;
+    use crate::detect::{Statistic, ThresholdDetector, Thresholds};
 
     /// Values with many ties, and the ones that are none.
     fn densities() -> impl Strategy<Value = Vec<f64>> {
@@ -190,7 +190,8 @@ mod tests {
         #[test]
         fn both_needs_both(log_prob in densities(), class in 0usize..4) {
             let prior = [-4.0_f64.ln(); 4];
-            let detector = LikelihoodThreshold { threshold: 0.5 };
+            let threshold = Thresholds::Common(0.5);
+            let detector = ThresholdDetector::fixed(Statistic::Marginal, threshold).unwrap();
             let (goal, undetected) = (Goal::Targeted { class }, Undetected { detector: &detector });
             let met = goal.is_met(&prior, &log_prob) && undetected.is_met(&prior, &log_prob);
             prop_assert_eq!(Both(goal, undetected).is_met(&prior, &log_prob), met);
