@@ -82,6 +82,18 @@ pub enum Error {
         /// What it said.
         message: String,
     },
+    /// A node of a graph has no input gradient, or the graph as a whole has none.
+    #[error("'{node}' ({operator}): no input gradient: {problem}. {remedy}")]
+    Gradient {
+        /// The node, or the port.
+        node: String,
+        /// Its operator.
+        operator: String,
+        /// What stands in the way.
+        problem: String,
+        /// What to change.
+        remedy: String,
+    },
     /// The ONNX Runtime library is missing, or could not be fetched or loaded.
     #[error("{what}. {remedy}")]
     RuntimeLibrary {
