@@ -47,8 +47,8 @@ pub const RULES: &[Rule] = &[
         call.first(call.masked(&inside(call, call.output(0), 0.0, 1.0), &dy))
     })
     .at_kinks("0 where y is 0 or 1"),
-    Rule::new("HardSwish", "0 for x < -3, dy for x > 3, else (x/3 + 1/2) dy", same, hard_swish)
-        .at_kinks("those of the line x/3 + 1/2 at |x| = 3"),
+    Rule::new("HardSwish", "0 for x <= -3, dy for x >= 3, else (x/3 + 1/2) dy", same, hard_swish)
+        .at_kinks("0 at x = -3, 1 at x = 3"),
     Rule::new("Mish", "(t + x (1-t^2) sigmoid(x)) dy, t = tanh(softplus(x))", same, |call| {
         let x = call.input(0);
         let t = call.op("Tanh", &[&call.op("Softplus", &[x])]);
@@ -128,12 +128,11 @@ fn gelu_tanh_slope(call: &Call<'_>) -> String {
     call.add(&first, &call.mul(&call.mul(x, &bent), &stretch))
 }
 
-/// clip(x/3 + 1/2) between, the exact 0 and 1 outside: at the ends PyTorch keeps the line's slope.
 fn hard_swish(call: &Call<'_>) -> Gradients {
     let (dy, x) = (call.dy()?, call.input(0));
     let line = call.shift(&call.scale(x, 1.0 / 3.0), 0.5);
-    let above = call.select(&call.greater(x, &call.number(3.0)), &call.number(1.0), &line);
-    let below = call.op("Less", &[x, &call.number(-3.0)]);
-    let slope = call.select(&below, &call.number(0.0), &above);
-    call.first(call.mul(dy, &slope))
+    let below = call.op("Less", &[x, &call.number(3.0)]);
+    let slope = call.select(&below, &line, &call.number(1.0));
+    let above = call.greater(x, &call.number(-3.0));
+    call.first(call.mul(dy, &call.select(&above, &slope, &call.number(0.0))))
 }

@@ -10,7 +10,8 @@ use crate::autodiff::{
 pub const RULES: &[Rule] = &[
     Rule::new("Where", "dy where the condition holds; dy where it does not", facts, where_)
         .at_kinks("the branch not taken gets exactly 0"),
-    Rule::new("Clip", "dy where min <= x <= max", same, clip).at_kinks("1 at both limits"),
+    Rule::new("Clip", "dy where min < x < max", same, clip)
+        .at_kinks("0 at the limits, as torch.clamp has it for limits that are numbers"),
     Rule::new("Abs", "sign(x) dy", same, |call| {
         call.first(call.mul(call.dy()?, &call.op("Sign", &[call.input(0)])))
     })
@@ -41,23 +42,12 @@ fn where_(call: &Call<'_>) -> Gradients {
 fn clip(call: &Call<'_>) -> Gradients {
     call.must_not_depend(&[1, 2], "limit")?;
     let (dy, x) = (call.dy()?, call.input(0));
-    let outside = [(1, "Less", "min"), (2, "Greater", "max")].into_iter().filter_map(|limit| {
-        let (input, operator, attribute) = limit;
-        let given = match call.input(input) {
-            "" => call
-                .node
-                .attribute
-                .iter()
-                .any(|a| a.name() == attribute)
-                .then(|| call.number(call.float(attribute, 0.0))),
-            name => Some(name.to_owned()),
-        };
-        given.map(|limit| call.op(operator, &[x, &limit]))
-    });
-    let outside: Vec<String> = outside.collect();
-    call.first(match outside.as_slice() {
-        [] => dy.to_owned(),
-        [one] => call.masked(&call.op("Not", &[one]), dy),
-        [low, high, ..] => call.masked(&call.op("Not", &[&call.op("Or", &[low, high])]), dy),
-    })
+    let (low, high) = (call.input(1), call.input(2));
+    let inside = match (low, high) {
+        ("", "") => return call.first(dy.to_owned()),
+        (low, "") => call.greater(x, low),
+        ("", high) => call.op("Less", &[x, high]),
+        (low, high) => call.op("And", &[&call.greater(x, low), &call.op("Less", &[x, high])]),
+    };
+    call.first(call.masked(&inside, dy))
 }
