@@ -94,6 +94,20 @@ pub enum Error {
         /// What to change.
         remedy: String,
     },
+    /// A model's gradient is not that of its own values.
+    #[error("{path}: the gradient is refused on engine {engine}: {flag}. {detail}. {remedy}")]
+    GradientHealth {
+        /// The model file.
+        path: PathBuf,
+        /// Which engine was asked.
+        engine: String,
+        /// The health flag.
+        flag: String,
+        /// What was measured.
+        detail: String,
+        /// What to do next.
+        remedy: &'static str,
+    },
     /// The ONNX Runtime library is missing, or could not be fetched or loaded.
     #[error("{what}. {remedy}")]
     RuntimeLibrary {

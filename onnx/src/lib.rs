@@ -17,6 +17,8 @@ pub mod detect;
 pub mod engine;
 pub mod error;
 pub mod gaussian;
+pub mod gradient;
+pub mod gradient_check;
 pub mod graph;
 pub mod histogram;
 pub mod interpolate;

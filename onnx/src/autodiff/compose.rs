@@ -1,10 +1,10 @@
-//! Putting one graph behind another.
+//! Putting one graph behind another, and taking off what is not needed.
 
 use std::collections::HashSet;
 
 use crate::{
     error::{Error, Result},
-    proto::{GraphProto, ModelProto},
+    proto::{GraphProto, ModelProto, NodeProto},
 };
 
 /// Appends `tail` to a model: inputs of `tail` that have the name of a value of the model read that
@@ -37,4 +37,35 @@ pub fn append(model: &ModelProto, tail: GraphProto) -> Result<ModelProto> {
     graph.initializer.extend(tail.initializer);
     graph.output.extend(tail.output);
     Ok(model)
+}
+
+/// The part of a model that computes `outputs`.
+pub fn prune(model: &ModelProto, outputs: &[&str]) -> ModelProto {
+    let mut model = model.clone();
+    let graph = model.graph.get_or_insert_default();
+    graph.output.retain(|port| outputs.contains(&port.name()));
+    let mut needed: HashSet<String> = outputs.iter().map(|&name| name.to_owned()).collect();
+    let mut kept: Vec<NodeProto> = vec![];
+    for node in std::mem::take(&mut graph.node).into_iter().rev() {
+        if node.output.iter().any(|name| needed.contains(name)) {
+            read_by(&node, &mut needed);
+            kept.push(node);
+        }
+    }
+    kept.reverse();
+    graph.node = kept;
+    graph.input.retain(|port| needed.contains(port.name()));
+    graph.initializer.retain(|tensor| needed.contains(tensor.name()));
+    model
+}
+
+/// The values that a node reads, its subgraphs included.
+fn read_by(node: &NodeProto, names: &mut HashSet<String>) {
+    names.extend(node.input.iter().cloned());
+    for graph in
+        node.attribute.iter().flat_map(|attribute| attribute.g.iter().chain(&attribute.graphs))
+    {
+        graph.node.iter().for_each(|node| read_by(node, names));
+        names.extend(graph.output.iter().map(|port| port.name().to_owned()));
+    }
 }

@@ -16,7 +16,7 @@ mod size;
 mod tape;
 mod tensor;
 
-pub use compose::append;
+pub use compose::{append, prune};
 pub use rules::{Derivative, FAMILIES, Rule};
 pub use tape::{COTANGENT, GRADIENT, Obstacles, Options, WithGradient, differentiate, obstacles};
 
