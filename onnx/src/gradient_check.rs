@@ -14,7 +14,7 @@ const IMAGES: usize = 2;
 /// Random directions per image, beside those of the gradients.
 const RANDOM: usize = 3;
 /// Lengths of the steps in pixel ranges, from coarse to fine.
-const STEPS: [f64; 6] = [1e-1, 3e-2, 1e-2, 3e-3, 1e-3, 3e-4];
+const STEPS: [f64; 9] = [1e-1, 5e-2, 2.5e-2, 1.2e-2, 6e-3, 3e-3, 1.5e-3, 7e-4, 3e-4];
 /// Allowed deviation, relative to the larger of both slopes and of what a gradient of this length
 /// has along a random direction.
 ///
@@ -87,8 +87,9 @@ struct Probe {
 /// Compares `model`'s gradient with central differences of its values at the first images of `batch`.
 ///
 /// Of one class and of a margin between two, along the gradient itself and along random directions
-/// in which it has signal. The slope by differences is taken where two neighbouring steps agree best,
-/// whatever the gradient says; where none agree the slope is left out.
+/// in which it has signal. The slope by differences is that of the finest of three neighbouring steps
+/// that agree, whatever the gradient says: coarser ones see curvature and kinks, finer ones rounding.
+/// Where none agree the slope is left out.
 ///
 /// # Errors
 /// Those of the model.
@@ -198,19 +199,20 @@ impl Slopes {
         probe.gradient.norm() == 0.0 && self.pairs.iter().all(|(change, _)| *change == 0.0)
     }
 
-    /// The relative deviation where two neighbouring steps agree best.
+    /// The relative deviation at the finest step that agrees with both its neighbours.
     fn deviation(&self, probe: &Probe) -> Option<f64> {
         if probe.gradient.iter().any(|slope| !slope.is_finite()) {
             return Some(f64::NAN);
         }
         let scale = |a: f64, b: f64| a.abs().max(b.abs()).max(self.typical);
-        let neighbours = self.pairs.windows(2).map(|pair| {
-            let ((coarse, _), (fine, by_gradient)) = (pair[0], pair[1]);
-            ((coarse - fine).abs() / scale(coarse, fine), fine, by_gradient)
+        let neighbours = self.pairs.windows(3).map(|three| {
+            let ((coarse, _), (change, by_gradient), (fine, _)) = (three[0], three[1], three[2]);
+            let spread = (coarse - change).abs().max((change - fine).abs());
+            (spread / scale(change, 0.0), change, by_gradient)
         });
-        let (spread, change, by_gradient) = neighbours
-            .filter(|(spread, ..)| spread.is_finite())
-            .min_by(|a, b| a.0.total_cmp(&b.0))?;
-        (spread <= CONSISTENCY).then(|| (change - by_gradient).abs() / scale(change, by_gradient))
+        let agreed = neighbours.rev().find(|(spread, ..)| *spread <= CONSISTENCY);
+        agreed.map(|(_, change, by_gradient)| {
+            (change - by_gradient).abs() / scale(change, by_gradient)
+        })
     }
 }
