@@ -62,6 +62,8 @@ fn at(analysis: &Analysis<'_>, value: &str, depth: usize) -> (f64, f64) {
         "Sigmoid" | "HardSigmoid" | "Softmax" => (0.0, 1.0),
         "Tanh" | "Erf" | "Sin" | "Cos" | "Sign" => (-1.0, 1.0),
         "Exp" => (input(0).0.exp(), input(0).1.exp()),
+        "Log" => (input(0).0.max(0.0).ln(), input(0).1.max(0.0).ln()),
+        "LogSoftmax" => (f64::NEG_INFINITY, 0.0),
         "Neg" => (-input(0).1, -input(0).0),
         "Add" => (input(0).0 + input(1).0, input(0).1 + input(1).1),
         "Sub" => (input(0).0 - input(1).1, input(0).1 - input(1).0),
