@@ -173,7 +173,7 @@ impl Slopes {
         let (x, count) = (one.x.column(0), 2 * STEPS.len());
         let step = |column: usize| {
             let length = STEPS[column / 2] * (high - low);
-            if column % 2 == 0 { length } else { -length }
+            if column.is_multiple_of(2) { length } else { -length }
         };
         let moved = DMatrix::from_fn(x.len(), count, |dim, column| {
             (f64::from(x[dim]) + step(column) * probe.direction[dim]) as f32

@@ -19,9 +19,9 @@ pub const RULES: &[Rule] = &[
         let count = call.count_along(0, &axes(call)?)?;
         call.first(repeated(call, &call.div(&kept(call, call.dy()?)?, &count))?)
     }),
-    Rule::new("ReduceMax", "dy to the largest", facts, |call| extremum(call))
+    Rule::new("ReduceMax", "dy to the largest", facts, extremum)
         .at_kinks("shared equally among equal values, as torch.amax has it"),
-    Rule::new("ReduceMin", "dy to the smallest", facts, |call| extremum(call))
+    Rule::new("ReduceMin", "dy to the smallest", facts, extremum)
         .at_kinks("shared equally among equal values, as torch.amin has it"),
     Rule::new("ReduceProd", "dy times the product of the others", facts, product)
         .at_kinks("exact where one or more factors are 0"),
