@@ -284,6 +284,25 @@ fn another_seed_is_another_draw() {
     assert_ne!(read("0"), read("1"));
 }
 
+/// The first Relu of the shipped checkpoint becomes an operator that nobody differentiates.
+#[test]
+fn inspect_says_whether_a_model_is_differentiable_and_what_stops_it() {
+    use undetected::onnx::{graph::ModelFile, proto::NodeProto};
+    let ran = evaluate(&["inspect", CHECKPOINT, "--engine", "tract"]);
+    assert!(ran.stdout.contains("Input gradient: differentiable."), "{}", ran.stdout);
+    let file = ModelFile::read(std::path::Path::new(CHECKPOINT)).unwrap();
+    let mut model = file.model.clone();
+    let nodes = &mut model.graph.as_mut().unwrap().node;
+    let relu = nodes.iter_mut().find(|node| node.op_type() == "Relu").unwrap();
+    *relu = NodeProto { op_type: Some("Hardmax".to_owned()), ..relu.clone() };
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("stopped.onnx");
+    std::fs::write(&path, file.with_model(model).unwrap().bytes).unwrap();
+    let ran = evaluate(&["inspect", path.to_str().unwrap(), "--engine", "tract"]);
+    let expected = "Input gradient: not differentiable: no rule for Hardmax '";
+    assert!(ran.stdout.contains(expected), "{}", ran.stdout);
+}
+
 #[test]
 fn inspect_shows_what_the_file_declares() {
     for engine in ["ort", "tract"] {

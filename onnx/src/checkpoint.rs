@@ -5,6 +5,7 @@ use std::path::Path;
 use nalgebra::DMatrix;
 
 use crate::{
+    autodiff,
     contract::{Contract, Overrides},
     engine::{self, Engine, EngineInfo, EngineOptions, Signature},
     error::{Error, Result},
@@ -53,7 +54,16 @@ impl Checkpoint {
     /// # Errors
     /// Those of [`engine::open`], and [`Error::Parity`].
     pub fn of(file: &ModelFile, contract: Contract, options: &EngineOptions) -> Result<Self> {
-        let opened = engine::open(file, &signature(&contract), options)?;
+        let signature = signature(&contract);
+        let opened = match &contract.ports.gradient {
+            // Its own gradient would ask for a cotangent at every run.
+            Some(_) => {
+                let outputs: Vec<&str> = signature.outputs.iter().map(String::as_str).collect();
+                let forward = file.with_model(autodiff::prune(&file.model, &outputs))?;
+                engine::open(&forward, &signature, options)?
+            }
+            None => engine::open(file, &signature, options)?,
+        };
         let mut checkpoint = Self {
             contract,
             sha256: file.sha256.clone(),
@@ -105,7 +115,8 @@ impl Checkpoint {
     }
 }
 
-fn signature(contract: &Contract) -> Signature {
+/// The ports of the forward pass.
+pub(crate) fn signature(contract: &Contract) -> Signature {
     let image = contract.spec.image;
     let x = (contract.ports.x.clone(), vec![image.channels, image.height, image.width]);
     let outputs = match contract.ports.split {
@@ -121,27 +132,38 @@ impl ConditionalModel for Checkpoint {
     }
 
     fn log_prob(&mut self, batch: &Batch) -> Result<DMatrix<f64>> {
-        let (n, classes) = (batch.len(), self.contract.spec.classes.len());
+        let n = batch.len();
         let inputs = [batch.x.as_slice(), batch.noise.as_slice()];
         let used = 1 + usize::from(self.contract.ports.noise.is_some());
         let outputs = self.engine.run(n, &inputs[..used])?;
-        let wrong_size = |name: &str, found: usize| Error::Engine {
-            engine: self.engine.info().to_string(),
-            action: "return the declared output",
-            message: format!("{name} holds {found} numbers for {n} images and {classes} classes"),
-        };
-        let class = outputs.last().expect("the signature has outputs");
-        if class.len() != n * classes {
-            return Err(wrong_size("log_prob", class.len()));
-        }
-        if !self.contract.ports.split {
-            return Ok(DMatrix::from_column_slice(classes, n, class));
-        }
-        let shared = &outputs[0];
-        if shared.len() != n {
-            return Err(wrong_size("log_prob_shared", shared.len()));
-        }
-        // Summed in f64, the classes' differences stay those of the file.
-        Ok(DMatrix::from_fn(classes, n, |y, image| shared[image] + class[image * classes + y]))
+        log_prob_of(&self.contract, self.engine.info(), n, &outputs)
     }
+}
+
+/// log p(x given y), classes x N, from the outputs of [`signature`].
+pub(crate) fn log_prob_of(
+    contract: &Contract,
+    engine: &EngineInfo,
+    n: usize,
+    outputs: &[Vec<f64>],
+) -> Result<DMatrix<f64>> {
+    let classes = contract.spec.classes.len();
+    let wrong_size = |name: &str, found: usize| Error::Engine {
+        engine: engine.to_string(),
+        action: "return the declared output",
+        message: format!("{name} holds {found} numbers for {n} images and {classes} classes"),
+    };
+    let class = outputs.last().expect("the signature has outputs");
+    if class.len() != n * classes {
+        return Err(wrong_size("log_prob", class.len()));
+    }
+    if !contract.ports.split {
+        return Ok(DMatrix::from_column_slice(classes, n, class));
+    }
+    let shared = &outputs[0];
+    if shared.len() != n {
+        return Err(wrong_size("log_prob_shared", shared.len()));
+    }
+    // Summed in f64, the classes' differences stay those of the file.
+    Ok(DMatrix::from_fn(classes, n, |y, image| shared[image] + class[image * classes + y]))
 }

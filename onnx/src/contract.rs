@@ -16,7 +16,7 @@ const PREFIX: &str = "undetected.";
 /// The version of `onnx/CONTRACT.md` that this code implements.
 pub const VERSION: &str = "1";
 /// Keys that can be given instead of the file's metadata.
-pub const KEYS: [&str; 13] = [
+pub const KEYS: [&str; 15] = [
     "name",
     "pixel_range",
     "n_dims",
@@ -29,6 +29,8 @@ pub const KEYS: [&str; 13] = [
     "x",
     "noise",
     "log_prob",
+    "gradient",
+    "cotangent",
     "contract",
 ];
 
@@ -81,6 +83,8 @@ pub struct Ports {
     pub log_prob: String,
     /// Whether `log_prob_shared` and `log_prob_class` are there to be summed in f64.
     pub split: bool,
+    /// Names of the input `cotangent` and the output `gradient`, where the file has its own.
+    pub gradient: Option<(String, String)>,
 }
 
 /// Everything a checkpoint declares.
@@ -258,7 +262,10 @@ impl Reader<'_> {
     fn ports(&self) -> Result<Ports> {
         let (inputs, outputs) = (self.file.inputs(), self.file.outputs());
         let (x, noise) = (self.port_name("x"), self.port_name("noise"));
-        if let Some(other) = inputs.iter().find(|port| port.name != x && port.name != noise) {
+        let gradient = self.gradient_ports(&inputs, &outputs)?;
+        let cotangent = gradient.as_ref().map_or("", |(cotangent, _)| cotangent.as_str());
+        let known = [x, noise, cotangent];
+        if let Some(other) = inputs.iter().find(|port| !known.contains(&port.name.as_str())) {
             return Err(self.error(
                 format!("input '{}'", other.name),
                 "no inputs but the image and the noise",
@@ -288,7 +295,22 @@ impl Reader<'_> {
             noise,
             log_prob: self.port("log_prob", &outputs, "outputs")?.name,
             split: shared,
+            gradient,
         })
+    }
+
+    /// The file's own gradient, where it declares one.
+    fn gradient_ports(
+        &self,
+        inputs: &[Port],
+        outputs: &[Port],
+    ) -> Result<Option<(String, String)>> {
+        if self.text("gradient").is_none() {
+            return Ok(None);
+        }
+        let cotangent = self.port("cotangent", inputs, "inputs")?;
+        let gradient = self.port("gradient", outputs, "outputs")?;
+        Ok(Some((cotangent.name, gradient.name)))
     }
 
     fn classes(&self, ports: &Ports) -> Result<Vec<String>> {

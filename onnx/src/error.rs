@@ -85,6 +85,32 @@ pub enum Error {
         /// What it said.
         message: String,
     },
+    /// A node of a graph has no input gradient, or the graph as a whole has none.
+    #[error("'{node}' ({operator}): no input gradient: {problem}. {remedy}")]
+    Gradient {
+        /// The node, or the port.
+        node: String,
+        /// Its operator.
+        operator: String,
+        /// What stands in the way.
+        problem: String,
+        /// What to change.
+        remedy: String,
+    },
+    /// A model's gradient is not that of its own values.
+    #[error("{path}: the gradient is refused on engine {engine}: {flag}. {detail}. {remedy}")]
+    GradientHealth {
+        /// The model file.
+        path: PathBuf,
+        /// Which engine was asked.
+        engine: String,
+        /// The health flag.
+        flag: String,
+        /// What was measured.
+        detail: String,
+        /// What to do next.
+        remedy: &'static str,
+    },
     /// The ONNX Runtime library is missing, or could not be fetched or loaded.
     #[error("{what}. {remedy}")]
     RuntimeLibrary {

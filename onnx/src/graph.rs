@@ -106,6 +106,25 @@ impl ModelFile {
         Ok(Self { path: path.to_owned(), bytes, model, sha256, has_external_data })
     }
 
+    /// The same file with another model in it, for an engine to open.
+    ///
+    /// # Errors
+    /// [`Error::Contract`] where weights lie outside the file: an engine would look for the other
+    /// model there.
+    pub fn with_model(&self, model: ModelProto) -> Result<Self> {
+        if self.has_external_data {
+            return Err(Error::Contract {
+                path: self.path.clone(),
+                field: "weights".to_owned(),
+                expected: "inside the file, so that its graph can be rewritten".to_owned(),
+                found: "external data".to_owned(),
+                remedy: "Save it with onnx.save(model, path, save_as_external_data=False)"
+                    .to_owned(),
+            });
+        }
+        Ok(Self { bytes: model.encode_to_vec(), model, ..self.clone() })
+    }
+
     /// The main graph.
     pub fn graph(&self) -> &GraphProto {
         self.model.graph.as_ref().expect("checked by read")

@@ -6,6 +6,7 @@
 
 pub mod annulus;
 pub mod attack;
+pub mod autodiff;
 pub mod calibration;
 pub mod checkpoint;
 pub mod class_gap;
@@ -18,6 +19,8 @@ pub mod detect;
 pub mod engine;
 pub mod error;
 pub mod gaussian;
+pub mod gradient;
+pub mod gradient_check;
 pub mod graph;
 pub mod histogram;
 pub mod interpolate;

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 use undetected_onnx::{
+    autodiff::{self, Obstacles},
     checkpoint::Checkpoint,
     contract::Contract,
     graph::{ModelFile, Port},
@@ -39,6 +40,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     let contract = Contract::read(&file, &args.contract.overrides()?)?;
     if is_table {
         output::print(&contract_text(&contract))?;
+        output::print(&gradient_text(&file, &contract))?;
     }
     let checkpoint = Checkpoint::of(&file, contract, &args.engine.options())?;
     if let Some(notice) = &checkpoint.notice {
@@ -146,6 +148,55 @@ fn contract_text(contract: &Contract) -> String {
     output::section("Contract", &table)
 }
 
+/// Whether the input gradient can be computed, and what stops it.
+fn gradient_text(file: &ModelFile, contract: &Contract) -> String {
+    let ports = &contract.ports;
+    if let Some((_, gradient)) = &ports.gradient {
+        return format!(
+            "Input gradient: the file's own output '{gradient}', checked when it is used.\n\n"
+        );
+    }
+    let differentiated =
+        autodiff::differentiate(&file.model, &ports.log_prob, &ports.x, &Default::default());
+    let found = autodiff::obstacles(&file.model, &ports.log_prob, &ports.x);
+    let found = found.unwrap_or_default();
+    let zero = match found.zero.as_slice() {
+        [] => String::new(),
+        zero => format!(" Zero gradient through {}.", nodes_text(zero)),
+    };
+    let verdict = match (differentiated, found.without_rule.as_slice()) {
+        (Ok(graph), _) if graph.connected => "differentiable.".to_owned(),
+        (Ok(_), _) => "zero everywhere: no path leads from log_prob to x.".to_owned(),
+        (Err(_), nodes @ [_, ..]) => {
+            format!("not differentiable: no rule for {}.", nodes_text(nodes))
+        }
+        (Err(error), []) => format!("not differentiable: {error}"),
+    };
+    format!("Input gradient: {verdict}{zero}\n\n")
+}
+
+fn nodes_text(nodes: &[(String, String)]) -> String {
+    let named: Vec<_> =
+        nodes.iter().map(|(name, operator)| format!("{operator} '{name}'")).collect();
+    named.join(", ")
+}
+
+/// The same for the other forms.
+fn gradient_json(file: &ModelFile, contract: &Contract) -> Value {
+    let ports = &contract.ports;
+    let found =
+        autodiff::differentiate(&file.model, &ports.log_prob, &ports.x, &Default::default());
+    let Obstacles { without_rule, zero } =
+        autodiff::obstacles(&file.model, &ports.log_prob, &ports.x).unwrap_or_default();
+    json!({
+        "own": ports.gradient.is_some(),
+        "differentiable": found.as_ref().is_ok_and(|graph| graph.connected),
+        "problem": found.err().map(|error| error.to_string()),
+        "without_rule": without_rule,
+        "zero": zero,
+    })
+}
+
 fn training_fields(contract: &Contract) -> Vec<(String, String)> {
     let plain = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     match &contract.training {
@@ -200,6 +251,7 @@ fn as_json(file: &ModelFile, checkpoint: &Checkpoint) -> Value {
         "objective": contract.objective,
         "pad": contract.pad,
         "training": contract.training,
+        "gradient": gradient_json(file, contract),
         "engine": checkpoint.engine(),
         "parity": checkpoint.parity,
     })

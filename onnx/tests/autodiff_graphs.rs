@@ -1,0 +1,227 @@
+//! What the transformation refuses, cuts and composes; random graphs by directional derivatives.
+
+mod common;
+#[path = "common/gradients.rs"]
+mod gradients;
+
+use common::*;
+use gradients::*;
+use ndarray::ArrayD;
+use proptest::prelude::*;
+use undetected_onnx::{
+    autodiff::{COTANGENT, GRADIENT, append, differentiate, obstacles, prune, with_input_gradient},
+    engine::EngineChoice,
+    proto::{GraphProto, ModelProto, NodeProto, tensor_proto::DataType},
+};
+
+fn floor_then(operator: &str) -> ModelProto {
+    let graph = GraphProto {
+        node: vec![node("Floor", &["x"], "f"), node(operator, &["f"], "y")],
+        input: vec![port("x", DataType::Float, &[None, Some(3)])],
+        output: vec![port("y", DataType::Float, &[None, Some(3)])],
+        ..Default::default()
+    };
+    model(graph, &[])
+}
+
+#[test]
+fn an_operator_without_a_rule_is_named_with_the_file_to_write() {
+    let unknown = floor_then("Det");
+    let text = message(with_input_gradient(&unknown, "y", "x"));
+    for part in ["y_node", "Det", "onnx/src/autodiff/rules/det.rs"] {
+        assert!(text.contains(part), "{text}");
+    }
+    let found = obstacles(&unknown, "y", "x").unwrap();
+    assert_eq!(found.without_rule, [("y_node".to_owned(), "Det".to_owned())]);
+    assert_eq!(found.zero, [("f_node".to_owned(), "Floor".to_owned())]);
+}
+
+#[test]
+fn ports_operator_sets_and_names_that_do_not_fit() {
+    let good = floor_then("Exp");
+    assert!(message(with_input_gradient(&good, "z", "x")).contains("no output of that name"));
+    assert!(message(with_input_gradient(&good, "y", "z")).contains("no input of that name"));
+    let mut old = good.clone();
+    old.opset_import[0].version = Some(9);
+    assert!(message(with_input_gradient(&old, "y", "x")).contains("operator set 9"));
+    let mut taken = good;
+    taken.graph.as_mut().unwrap().node[0].output[0] = COTANGENT.to_owned();
+    assert!(message(with_input_gradient(&taken, "y", "x")).contains("named 'cotangent'"));
+}
+
+#[test]
+fn without_a_path_the_gradient_is_zero_and_said_to_be() {
+    let found = differentiate(&floor_then("Exp"), "y", "x", &Default::default()).unwrap();
+    assert!(!found.connected);
+    let x = array(&[2, 3], |index| index as f64 / 2.0);
+    for choice in ENGINES {
+        let (_, gradient) = value_and_gradient(&found.model, choice, &x, "y", &x).unwrap();
+        assert_eq!(gradient, vec![0.0; 6]);
+    }
+}
+
+/// log(x) where x > 0, else 0: PyTorch's gradient is NaN at 0, ours is 0.
+#[test]
+fn branches_that_a_mask_leaves_out_add_nothing() {
+    for (operators, expected) in [
+        (&["Log"][..], [0.0, 0.0, 0.5]),
+        (&["Reciprocal"], [0.0, 0.0, -0.25]),
+        (&["Sqrt"], [0.0, 0.0, 0.5 / 2f64.sqrt()]),
+        // x log x: the logarithm's infinity meets the zero cotangent in the product.
+        (&["Log", "Mul"], [0.0, 0.0, 1.0 + 2f64.ln()]),
+        (&["Log", "Exp"], [0.0, 0.0, 1.0]),
+    ] {
+        let mut nodes = vec![node("Greater", &["x", "zero"], "mask")];
+        let mut last = "x".to_owned();
+        for (index, operator) in operators.iter().enumerate() {
+            let inputs = if *operator == "Mul" { vec![last.as_str(), "x"] } else { vec![&*last] };
+            let output = format!("v{index}");
+            nodes.push(node(operator, &inputs, &output));
+            last = output;
+        }
+        nodes.push(node("Where", &["mask", &last, "zero"], "y"));
+        let graph = GraphProto {
+            node: nodes,
+            initializer: vec![floats("zero", &[1], &[0.0])],
+            input: vec![port("x", DataType::Float, &[None, Some(3)])],
+            output: vec![port("y", DataType::Float, &[None, Some(3)])],
+            ..Default::default()
+        };
+        let model = with_input_gradient(&model(graph, &[]), "y", "x").unwrap();
+        let x = array(&[1, 3], |index| [-1.0, 0.0, 2.0][index]);
+        let ones = array(&[1, 3], |_| 1.0);
+        for choice in ENGINES {
+            let found = value_and_gradient(&model, choice, &x, "y", &ones).unwrap().1;
+            let error = relative_error(&found, &expected);
+            assert!(error < 1e-6, "{operators:?}, {choice:?}: {found:?}");
+        }
+    }
+}
+
+/// A margin loss over `log_prob`, appended before differentiating: one run gives both.
+#[test]
+fn a_loss_is_differentiated_with_the_model() {
+    let loss = GraphProto {
+        node: vec![
+            node("Mul", &["log_prob", "weights_of_classes"], "weighted"),
+            node("ReduceSum", &["weighted", "loss_axes"], "loss"),
+        ],
+        initializer: vec![{
+            let mut axes = gaussian_graph().initializer.pop().unwrap();
+            axes.name = Some("loss_axes".to_owned());
+            axes
+        }],
+        input: vec![
+            port("log_prob", DataType::Float, &[None, Some(3)]),
+            port("weights_of_classes", DataType::Float, &[None, Some(3)]),
+        ],
+        output: vec![port("loss", DataType::Float, &[None, Some(1)])],
+        ..Default::default()
+    };
+    let whole = append(&gaussian(), loss.clone()).unwrap();
+    assert!(message(append(&whole, loss)).contains("both have a value"));
+    let whole = with_input_gradient(&whole, "loss", "x").unwrap();
+    let x = array(&[2, 1, 2, 2], |index| index as f64 / 8.0);
+    let weights = array(&[2, 3], |index| [1.0, -1.0, 0.0][index % 3]);
+    let one = array(&[2, 1], |_| 1.0);
+    let ports: [(&str, &[usize]); 3] =
+        [("x", &[1, 2, 2]), ("weights_of_classes", &[3]), (COTANGENT, &[1])];
+    for choice in ENGINES {
+        let mut session = Session::open(&whole, choice, &ports, &["loss", GRADIENT]).unwrap();
+        let found = session.run(&[&x, &weights, &one]).unwrap();
+        // m_0 - m_1, whatever x is.
+        let margin: Vec<f64> =
+            (0..8).map(|index| f64::from(MEANS[0][index % 4] - MEANS[1][index % 4])).collect();
+        assert!(relative_error(&found[1], &margin) < 1e-6, "{choice:?}: {found:?}");
+    }
+}
+
+#[test]
+fn pruning_takes_the_gradient_off_again() {
+    let gaussian = gaussian();
+    let pruned = prune(&with_input_gradient(&gaussian, "log_prob", "x").unwrap(), &["log_prob"]);
+    let (pruned, graph) = (pruned.graph.unwrap(), gaussian.graph.unwrap());
+    assert_eq!((pruned.node, pruned.input, pruned.output), (graph.node, graph.input, graph.output));
+}
+
+const UNARY: [&str; 8] = ["Tanh", "Sigmoid", "Sin", "Softplus", "Neg", "Erf", "Softmax", "Atan"];
+const BINARY: [&str; 5] = ["Add", "Sub", "Mul", "Max", "Min"];
+
+/// A graph of `steps`, each an operator on values made before; smooth but for Max and Min.
+fn random_graph(steps: &[(usize, usize, usize)]) -> ModelProto {
+    let mut values = vec!["x".to_owned(), "row".to_owned(), "column".to_owned()];
+    let mut nodes: Vec<NodeProto> = vec![];
+    for (index, &(operator, a, b)) in steps.iter().enumerate() {
+        let output = format!("v{index}");
+        let pick = |place: usize| values[place % values.len()].as_str();
+        nodes.push(match UNARY.get(operator) {
+            Some(unary) => node(unary, &[pick(a)], &output),
+            None => {
+                node(BINARY[(operator - UNARY.len()) % BINARY.len()], &[pick(a), pick(b)], &output)
+            }
+        });
+        values.push(output);
+    }
+    // Everything counts, and the result has the shape of x.
+    let mut sum = "x".to_owned();
+    for (index, value) in values.iter().enumerate().skip(3) {
+        let next = format!("s{index}");
+        nodes.push(node("Add", &[&sum, value], &next));
+        sum = next;
+    }
+    nodes.push(node("MatMul", &[&sum, "square"], "y"));
+    let numbers = |count: usize| -> Vec<f32> {
+        (0..count).map(|index| ((index * 7 + 3) % 11) as f32 / 6.0 - 0.8).collect()
+    };
+    let graph = GraphProto {
+        node: nodes,
+        initializer: vec![
+            floats("row", &[4], &numbers(4)),
+            floats("column", &[3, 1], &numbers(3)),
+            floats("square", &[4, 4], &numbers(16)),
+        ],
+        input: vec![port("x", DataType::Float, &[None, Some(3), Some(4)])],
+        output: vec![port("y", DataType::Float, &[None, Some(3), Some(4)])],
+        ..Default::default()
+    };
+    model(graph, &[])
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// <gradient, d> is the derivative of <y, cotangent> along d, d the gradient and something else.
+    #[test]
+    fn random_graphs_by_directional_derivatives(
+        steps in prop::collection::vec((0..13usize, 0..9usize, 0..9usize), 1..7),
+        pixels in prop::collection::vec(-1.0..1.0f64, 12),
+        weights in prop::collection::vec(-1.0..1.0f64, 12),
+    ) {
+        const STEP: f64 = 2e-3;
+        let model = with_input_gradient(&random_graph(&steps), "y", "x").unwrap();
+        let x = array(&[1, 3, 4], |index| pixels[index]);
+        let cotangent = array(&[1, 3, 4], |index| weights[index]);
+        let ports: [(&str, &[usize]); 2] = [("x", &[3, 4]), (COTANGENT, &[3, 4])];
+        let mut session =
+            Session::open(&model, EngineChoice::Ort, &ports, &["y", GRADIENT]).unwrap();
+        let gradient = session.run(&[&x, &cotangent]).unwrap().pop().unwrap();
+        let norm = gradient.iter().map(|slope| slope * slope).sum::<f64>().sqrt();
+        prop_assert!(norm.is_finite());
+        let direction = array(&[1, 3, 4], |index| gradient[index] / norm.max(1e-3) + pixels[11 - index]);
+        let mut product = |step: f64| -> f64 {
+            let moved: ArrayD<f64> = &x + &direction * step;
+            let y = session.run(&[&moved, &cotangent]).unwrap().remove(0);
+            y.iter().zip(&weights).map(|(y, weight)| y * weight).sum()
+        };
+        let (ahead, here, behind) = (product(STEP), product(0.0), product(-STEP));
+        let (right, left) = ((ahead - here) / STEP, (here - behind) / STEP);
+        let expected: f64 = gradient.iter().zip(&direction).map(|(a, b)| a * b).sum();
+        // Between the one-sided slopes, which a kink of Max or Min sets apart; float32 of values of
+        // order ten leaves 1e-6/STEP.
+        let slack = 1e-2 * (norm + expected.abs()) + 5e-3;
+        prop_assert!(
+            expected >= right.min(left) - slack && expected <= right.max(left) + slack,
+            "{expected} outside {left} to {right}"
+        );
+    }
+}
