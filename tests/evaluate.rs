@@ -134,7 +134,65 @@ fn the_demo_suite_on_both_engines() {
             assert!(number("low").is_none_or(|low| low <= estimate), "{row:?}");
             assert!(number("high").is_none_or(|high| estimate <= high), "{row:?}");
         }
+        let model = &rows[0]["model"];
+        let figures = out.path().join("figures").join(model);
+        let auroc = value(&rows, "Fashion-MNIST", "marginal", "auroc", "area");
+        assert_eq!(names(&figures), FIGURES.into_iter().collect());
+        FIGURES.into_iter().for_each(|name| check_figure(&figures.join(name)));
+        // The drawing ranks on its own what it collected on the way.
+        let roc = fs::read_to_string(figures.join("roc_marginal.svg")).unwrap();
+        assert!(roc.contains(&format!("Fashion-MNIST: AUROC {auroc:.3}")), "{auroc}");
+        assert!(ran.stdout.contains("10 figures, each as SVG and PNG"), "{}", ran.stdout);
     }
+}
+
+/// Every figure of a run of all tasks with all detectors.
+const FIGURES: [&str; 10] = [
+    "class_gap",
+    "interpolation",
+    "interpolation_examples",
+    "likelihoods",
+    "reliability",
+    "roc_complexity_corrected",
+    "roc_given_predicted",
+    "roc_joint",
+    "roc_marginal",
+    "roc_typicality",
+];
+
+/// The names of a folder's files without their extension.
+fn names(folder: &Path) -> BTreeSet<&'static str> {
+    let files: Vec<PathBuf> =
+        fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()).collect();
+    let known = |path: &PathBuf| {
+        let stem = path.file_stem().unwrap();
+        let name = FIGURES.into_iter().find(|name| stem == *name);
+        name.unwrap_or_else(|| panic!("{} is not expected", path.display()))
+    };
+    files.iter().map(known).collect()
+}
+
+/// Both files of a figure can be read, and the drawing has a title and numbers only.
+fn check_figure(stem: &Path) {
+    let svg = fs::read_to_string(stem.with_extension("svg")).unwrap();
+    assert!(svg.contains("<title"), "{} has no title", stem.display());
+    assert!(!svg.contains("NaN") && !svg.contains("inf\""), "{}", stem.display());
+    let file = fs::File::open(stem.with_extension("png")).unwrap();
+    let mut reader = png::Decoder::new(std::io::BufReader::new(file)).read_info().unwrap();
+    let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
+    let frame = reader.next_frame(&mut pixels).unwrap();
+    assert!(frame.width > 300 && pixels.iter().any(|value| *value < 128), "{}", stem.display());
+}
+
+/// A task that did not run has no figure.
+#[test]
+fn figures_are_those_of_the_tasks() {
+    let out = tempfile::tempdir().unwrap();
+    let more = ["--limit", "40", "--engine", "tract", "--task", "objective"];
+    let (ran, results, _) = run(out.path(), &more);
+    assert_eq!(ran.status, 0, "{}", ran.stderr);
+    let model = rows(&results)[0]["model"].clone();
+    assert_eq!(names(&out.path().join("figures").join(model)), ["reliability"].into());
 }
 
 #[test]

@@ -3,6 +3,7 @@
 mod dataset;
 mod engine_args;
 mod engines;
+mod figures;
 mod inspect;
 mod result_files;
 mod run;

@@ -13,8 +13,8 @@ use crate::report::{
     Axis, Figure, Key, Marker, Marks, Panel, Rule, Sample, Strip, Thumbnail, colour,
 };
 
-/// Images above an example: both ends, the midpoint, and two on either side of it.
-pub const IMAGES: usize = 7;
+/// Images above an example: both ends, the midpoint, and three on either side of it.
+pub const IMAGES: usize = 9;
 
 /// What a detector says of a point: its label, place among colours, and mark.
 const VERDICTS: [(bool, &str, usize, Marker); 2] =
@@ -310,7 +310,7 @@ mod tests {
                 &one,
                 path(-1.0),
                 line(&one, 3),
-                "path 0 of 'digits' comes with 3 images; 7 are shown",
+                "path 0 of 'digits' comes with 3 images; 9 are shown",
             ),
             (&two, path(-1.0), line(&two, IMAGES), "1 channel (grey) or 3 (RGB)"),
             (&one, path(f64::NAN), line(&one, IMAGES), "path 0 of 'digits' has no finite log p(x)"),
