@@ -195,7 +195,7 @@ mod tests {
     use crate::report::{PNG_SCALE, figures::drawn};
     use undetected_onnx::{
         dataset::{Images, Pixels},
-        detect::LikelihoodThreshold,
+        detect::{Statistic, ThresholdDetector, Thresholds},
         interpolate::{Pair, Walk, alphas},
         model::{Dequantisation, ImageShape},
     };
@@ -225,7 +225,8 @@ mod tests {
             pixels: Pixels::Bytes(black_and_white),
             labels: None,
         };
-        let detector = LikelihoodThreshold { threshold: 0.0 };
+        let detector =
+            ThresholdDetector::fixed(Statistic::Marginal, Thresholds::Common(0.0)).unwrap();
         let walk =
             Walk { images: &ends, pairs: &[PAIR], detector: &detector, alphas: images, seed: 0 };
         walk.line(spec, 0, &alphas(images).unwrap())
