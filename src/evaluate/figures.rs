@@ -132,7 +132,7 @@ impl Figures {
     pub fn summary(&self) -> String {
         match self.written {
             0 => String::new(),
-            n => format!("  {:18} {n:>9} figures, each as SVG and PNG\n", "figures/"),
+            n => format!("  {:18} {n:>9} as SVG and PNG, a folder for each model\n", "figures/"),
         }
     }
 }
@@ -217,14 +217,14 @@ fn rocs(outcome: &Outcome, seen: &Seen) -> Vec<Drawn> {
         }
         if !against.is_empty() {
             let inside = real.of(place);
-            all.push((format!("roc_{}", kind.name()), roc(kind, &inside, &against)));
+            all.push((format!("roc_{}", kind.name()), roc((&real.name, kind), &inside, &against)));
         }
     }
     all
 }
 
 fn roc<'a>(
-    kind: StatisticKind,
+    (data, kind): (&str, StatisticKind),
     inside: &[f64],
     against: &[(&'a str, Vec<f64>)],
 ) -> anyhow::Result<Figure> {
@@ -237,7 +237,7 @@ fn roc<'a>(
     let curves: Vec<Roc<'_>> =
         rankings.iter().map(|(name, ranking)| Roc { name, ranking }).collect();
     let figure = roc::figure(&curves)?;
-    let title = format!("{}, detector '{}'", figure.title, kind.name());
+    let title = format!("{}: {data} against others by '{}'", figure.title, kind.name());
     Ok(Figure { title, ..figure })
 }
 
@@ -263,4 +263,73 @@ fn examples(outcome: &Outcome) -> anyhow::Result<Figure> {
         })
         .collect();
     examples::figure(&examples)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use undetected_onnx::{
+        class_gap::ClassGap,
+        engine::{Device, EngineInfo},
+        model::{Dequantisation, ImageShape, ModelSpec},
+    };
+
+    fn outcome() -> Outcome {
+        let spec = ModelSpec {
+            name: "a".to_owned(),
+            image: ImageShape { channels: 1, height: 1, width: 1 },
+            noise_len: 0,
+            classes: vec!["zero".to_owned(), "one".to_owned()],
+            ln_prior: vec![0.5_f64.ln(); 2],
+            n_dims: 1,
+            pixel_range: (0.0, 1.0),
+            dequantisation: Dequantisation::Centre,
+        };
+        let engine =
+            EngineInfo { name: "e".to_owned(), version: "1".to_owned(), device: Device::Cpu };
+        Outcome {
+            spec,
+            engine,
+            data: "real".to_owned(),
+            rows: vec![],
+            detectors: vec![],
+            separations: vec![],
+            likelihoods: vec![],
+            class_gap: Some(ClassGap::new(10)),
+            interpolation: None,
+            reliability: None,
+        }
+    }
+
+    fn scores(name: &str, log_px: &[f64]) -> Scores {
+        Scores { name: name.to_owned(), values: log_px.iter().map(|value| [*value; 5]).collect() }
+    }
+
+    /// Neither an empty class gap nor a data set without densities ends a run; the rest is drawn.
+    #[test]
+    fn what_cannot_be_drawn_is_left_out() {
+        let out = tempfile::tempdir().unwrap();
+        let lost = [f64::NEG_INFINITY, f64::NAN];
+        for (real, written) in [(&[-1.0, -2.0], 1), (&lost, 0)] {
+            let mut figures = Figures::of(out.path());
+            let seen =
+                Seen { data: vec![scores("real", real), scores("lost", &lost)], gaps: vec![] };
+            let tasks = [Task::Likelihood, Task::ClassGap];
+            figures.write(&tasks, &outcome(), &seen).unwrap();
+            assert_eq!(figures.written, written);
+        }
+        let svg = fs::read_to_string(out.path().join("figures/a/likelihoods.svg")).unwrap();
+        assert!(svg.contains("real (n = 2)") && !svg.contains("lost"));
+        assert!(!out.path().join("figures/a/class_gap.svg").exists());
+    }
+
+    /// What a detector gives no value ranks below all that has one.
+    #[test]
+    fn images_without_a_value_count_as_rejected() {
+        let ranking = |inside, outside| roc(("real", StatisticKind::Joint), inside, outside);
+        let others = [("lost", vec![f64::NEG_INFINITY; 2])];
+        let figure = ranking(&[-1.0, -2.0], &others).unwrap();
+        assert!(figure.description.contains("lost: AUROC 1"), "{}", figure.description);
+        assert!(figure.title.contains("real against others by 'joint'"));
+    }
 }

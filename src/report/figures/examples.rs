@@ -225,8 +225,8 @@ mod tests {
             pixels: Pixels::Bytes(black_and_white),
             labels: None,
         };
-        let threshold = Thresholds::Common(0.0);
-        let detector = ThresholdDetector::fixed(Statistic::Marginal, threshold).unwrap();
+        let detector =
+            ThresholdDetector::fixed(Statistic::Marginal, Thresholds::Common(0.0)).unwrap();
         let walk =
             Walk { images: &ends, pairs: &[PAIR], detector: &detector, alphas: images, seed: 0 };
         walk.line(spec, 0, &alphas(images).unwrap())
