@@ -38,15 +38,25 @@ pub(crate) fn part(
     before: usize,
     seed: u64,
 ) -> Batch {
-    let count = range.len();
+    let before = before as u64;
+    of(images, spec, range.map(|index| (index, before + index as u64)), seed)
+}
+
+/// Single images, each with the index in its data set that keys its streams.
+pub(crate) fn of(
+    images: &Images,
+    spec: &ModelSpec,
+    chosen: impl ExactSizeIterator<Item = (usize, u64)>,
+    seed: u64,
+) -> Batch {
+    let count = chosen.len();
     assert_eq!(images.shape, spec.image, "images must be fitted to the model");
     let len = spec.image.len();
     let (positions, padding) =
         (Streams::new(seed, "dequantise"), Streams::new(seed, "padding-noise"));
     let mut x = Vec::with_capacity(count * len);
     let mut noise = Vec::with_capacity(count * spec.noise_len);
-    for index in range {
-        let key = (before + index) as u64;
+    for (index, key) in chosen {
         image(images, spec, index, positions.get(key), &mut x);
         let mut stream = padding.get(key);
         noise.extend((0..spec.noise_len).map(|_| stream.random::<f32>()));

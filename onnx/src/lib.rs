@@ -16,6 +16,7 @@ pub mod contract;
 pub mod dataset;
 pub mod dequantise;
 pub mod detect;
+pub mod eligible;
 pub mod engine;
 pub mod error;
 pub mod gaussian;

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::{
+    attack::{self, Goal},
     class_gap::GapSample,
     detect::{Detector, Statistic, StatisticKind, ThresholdDetector},
     interpolate::{Path, Point},
@@ -21,6 +22,10 @@ pub struct Row {
     pub task: &'static str,
     /// The statistic that it is of ([`crate::detect::StatisticKind::name`]), empty where of none.
     pub statistic: Option<&'static str>,
+    /// The attack that it is of ([`crate::suite::AttackSettings::name`]), empty where of none.
+    pub attack: Option<String>,
+    /// The distance within which an attack counts, L2 on pixels scaled to \[0, 1\].
+    pub epsilon: Option<f64>,
     /// What was measured.
     pub metric: String,
     /// The estimate.
@@ -264,5 +269,109 @@ impl PointRow {
             accepted: point.accepted,
         };
         points.into_iter().map(row).collect()
+    }
+}
+
+/// What came of attacking one image.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct AttackRow {
+    /// The model's name.
+    pub model: String,
+    /// The data set's name.
+    pub dataset: String,
+    /// The attack's name.
+    pub attack: String,
+    /// Index of the image in its data set.
+    pub index: u64,
+    /// Its class.
+    pub label: usize,
+    /// The class that it was to become, empty where any other would do.
+    pub target: Option<usize>,
+    /// Whether a candidate fooled the classifier, detected or not.
+    pub fooled: bool,
+    /// Whether one fooled it and was accepted; empty without a detector.
+    pub undetected: Option<bool>,
+    /// Distance of the closest that fooled, L2 on pixels scaled to \[0, 1\].
+    pub fooled_l2: Option<f64>,
+    /// Distance of the closest that fooled and was accepted.
+    pub undetected_l2: Option<f64>,
+    /// The class that the answer is taken for; this and what follows is of the attack's answer, and
+    /// empty without one.
+    pub predicted: Option<usize>,
+    /// The answer's margin in nats, below 0 where it fools.
+    pub margin_nats: Option<f64>,
+    /// Whether that margin is at the level of float32's rounding.
+    pub at_rounding_level: Option<bool>,
+    /// log p(x) of the original, nats.
+    pub original_log_px_nats: f64,
+    /// log p(x) of the answer, nats.
+    pub log_px_nats: Option<f64>,
+    /// log p(x) of the original in bits/dim.
+    pub original_bits_per_dim: f64,
+    /// log p(x) of the answer in bits/dim.
+    pub bits_per_dim: Option<f64>,
+    /// The detector's threshold for the answer's class, nats.
+    pub threshold_nats: Option<f64>,
+    /// Whether the answer still fools after rounding to the 8-bit grid.
+    pub fooled_8bit: Option<bool>,
+    /// Whether it then fools and is accepted.
+    pub undetected_8bit: Option<bool>,
+    /// Its distance then.
+    pub l2_8bit: Option<f64>,
+    /// Evaluations of the densities alone.
+    pub forward_queries: u64,
+    /// Evaluations of the densities with a gradient.
+    pub gradient_queries: u64,
+    /// Steps of the innermost loop.
+    pub steps: u64,
+    /// Why it ended.
+    pub stop: &'static str,
+    /// Signs that it says less than it seems to, separated by blanks.
+    pub flags: String,
+}
+
+impl AttackRow {
+    /// The row of an outcome.
+    pub fn new(
+        spec: &ModelSpec,
+        dataset: &str,
+        attack: &str,
+        label: usize,
+        outcome: &attack::Outcome,
+    ) -> Self {
+        let (answer, rounded) = (outcome.adversarial.as_ref(), outcome.rounded.as_ref());
+        let original = outcome.original.log_px;
+        let flags = outcome.health.flags().into_iter().filter(|(_, raised)| *raised);
+        Self {
+            model: spec.name.clone(),
+            dataset: dataset.to_owned(),
+            attack: attack.to_owned(),
+            index: outcome.index,
+            label,
+            target: match outcome.goal {
+                Goal::Misclassified { .. } => None,
+                Goal::Targeted { class } => Some(class),
+            },
+            fooled: outcome.fooled_l2().is_some(),
+            undetected: outcome.original.accepted.map(|_| outcome.undetected_l2().is_some()),
+            fooled_l2: outcome.fooled_l2(),
+            undetected_l2: outcome.undetected_l2(),
+            predicted: answer.and_then(|answer| answer.predicted),
+            margin_nats: answer.and_then(|answer| answer.margin),
+            at_rounding_level: answer.map(|answer| answer.at_rounding_level),
+            original_log_px_nats: original,
+            log_px_nats: answer.map(|answer| answer.log_px),
+            original_bits_per_dim: spec.bits_per_dim(original),
+            bits_per_dim: answer.map(|answer| spec.bits_per_dim(answer.log_px)),
+            threshold_nats: outcome.threshold,
+            fooled_8bit: rounded.map(|rounded| rounded.fooled),
+            undetected_8bit: rounded.map(attack::Judgement::is_undetected),
+            l2_8bit: rounded.map(|rounded| rounded.l2),
+            forward_queries: outcome.queries.forward,
+            gradient_queries: outcome.queries.gradient,
+            steps: outcome.steps,
+            stop: outcome.stop.name(),
+            flags: flags.map(|(name, _)| name).collect::<Vec<_>>().join(" "),
+        }
     }
 }

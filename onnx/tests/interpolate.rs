@@ -392,7 +392,10 @@ fn candidates_are_counted_under_the_first_reason_against_them() {
     scores.extend([scored(10, Some(0), Some(0), -9.0)]);
     let detector = at_least(-1.0);
     let found = Selection::draw(&scores, &detector, 2, 0).unwrap();
-    assert_eq!((found.candidates, found.eligible, found.available), (11, 5, 2));
+    assert_eq!(
+        (found.eligible.candidates, found.eligible.images.len(), found.available),
+        (11, 5, 2)
+    );
     assert_eq!((found.unlabelled, found.not_finite), (1, 2));
     assert_eq!((found.misclassified, found.rejected), (2, 1));
     assert!(found.pairs.iter().all(|pair| pair.images.iter().all(|image| *image < 5)));

@@ -17,8 +17,8 @@ use undetected_onnx::{
     model::{Batch, ConditionalModel, ModelSpec},
     record::Row,
     suite::{
-        DataEntry, Event, ModelEntry, Outcome, Subject, Suite, Task, Threshold, detector_file,
-        run_model,
+        DataEntry, Event, Model, ModelEntry, Outcome, Subject, Suite, Task, Threshold,
+        detector_file, run_model,
     },
 };
 use undetected_theory::{Proportion, Streams};
@@ -74,13 +74,13 @@ fn suite(folder: &Path, distance: f64, count: usize) -> Suite {
 fn subject(model: &mut dyn ConditionalModel) -> Subject<'_> {
     let engine =
         EngineInfo { name: "exact".to_owned(), version: "1".to_owned(), device: Device::Cpu };
-    Subject { model, engine, sha256: "abc".to_owned(), pad: 0 }
+    Subject { model: Model::Values(model), engine, sha256: "abc".to_owned(), pad: 0 }
 }
 
 /// The outcome, and every row that the events carried, as text.
 fn run(suite: &Suite, model: &mut dyn ConditionalModel, batch: usize) -> (Outcome, Vec<String>) {
     let mut rows = Vec::new();
-    let outcome = run_model(suite, subject(model), batch, &mut |event| {
+    let outcome = run_model(suite, subject(model), batch, None, &mut |event| {
         match event {
             Event::Started { .. } | Event::Seen(_) => (),
             row => rows.push(format!("{row:?}")),
@@ -373,7 +373,7 @@ fn impossible_settings_are_refused_before_anything_is_computed() {
         let mut suite = good.clone();
         change(&mut suite);
         let mut model = Untouchable(GaussianModel::new(means, SIGMA));
-        let text = message(run_model(&suite, subject(&mut model), 8, &mut |_| Ok(())));
+        let text = message(run_model(&suite, subject(&mut model), 8, None, &mut |_| Ok(())));
         for part in expected {
             assert!(text.contains(part), "'{part}' is not in: {text}");
         }

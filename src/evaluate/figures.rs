@@ -17,8 +17,9 @@ use undetected_onnx::{
 use crate::{
     output,
     report::{
-        Figure,
+        Figure, Sheet,
         figures::{
+            adversarial, attack_success,
             averages::{self, Averages},
             class_gap::{self, Gaps},
             examples::{self, Example},
@@ -112,18 +113,35 @@ impl Figures {
     pub fn write(&mut self, tasks: &[Task], outcome: &Outcome, seen: &Seen) -> anyhow::Result<()> {
         let folder = self.folder.join(&outcome.spec.name);
         for (name, drawn) in drawn(tasks, outcome, seen) {
-            match drawn {
-                Ok(figure) => {
-                    fs::create_dir_all(&folder)
-                        .with_context(|| format!("cannot make {}", folder.display()))?;
-                    figure.write(&folder.join(name))?;
-                    self.written += 1;
-                }
-                Err(error) => output::warn(&format!(
-                    "warning: no figure '{name}' of {}: {error:#}",
-                    outcome.spec.name
-                )),
+            self.put(&folder, &name, outcome, drawn, Figure::write)?;
+        }
+        for attacked in &outcome.attacks {
+            let name = format!("attack_{}", attacked.settings.name());
+            let sheet = adversarial::sheet(&outcome.spec, &outcome.data, attacked);
+            self.put(&folder, &name, outcome, sheet, Sheet::write)?;
+        }
+        Ok(())
+    }
+
+    fn put<T>(
+        &mut self,
+        folder: &Path,
+        name: &str,
+        outcome: &Outcome,
+        drawn: anyhow::Result<T>,
+        write: impl Fn(&T, &Path) -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
+        match drawn {
+            Ok(figure) => {
+                fs::create_dir_all(folder)
+                    .with_context(|| format!("cannot make {}", folder.display()))?;
+                write(&figure, &folder.join(name))?;
+                self.written += 1;
             }
+            Err(error) => output::warn(&format!(
+                "warning: no figure '{name}' of {}: {error:#}",
+                outcome.spec.name
+            )),
         }
         Ok(())
     }
@@ -158,6 +176,9 @@ fn drawn(tasks: &[Task], outcome: &Outcome, seen: &Seen) -> Vec<Drawn> {
         if !found.examples.is_empty() {
             all.push(("interpolation_examples".to_owned(), examples(outcome)));
         }
+    }
+    if !outcome.attacks.is_empty() {
+        all.push(("attack_success".to_owned(), attack_success::figure(name, &outcome.attacks)));
     }
     if let Some(reliability) = &outcome.reliability {
         let calibration = Calibration { name, reliability };
@@ -298,6 +319,7 @@ mod tests {
             class_gap: Some(ClassGap::new(10)),
             interpolation: None,
             reliability: None,
+            attacks: vec![],
         }
     }
 

@@ -1,10 +1,12 @@
 //! The `evaluate` command: exported models, measured.
 
+mod attack;
 mod dataset;
 mod engine_args;
 mod engines;
 mod figures;
 mod inspect;
+mod measure;
 mod result_files;
 mod run;
 mod setup;
@@ -36,6 +38,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(Box<run::Args>),
+    Attack(Box<attack::Args>),
     Inspect(inspect::Args),
     Dataset(dataset::Args),
     Engines(engines::Args),
@@ -55,6 +58,7 @@ Examples:
 pub fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Run(args) => run::run(&args),
+        Command::Attack(args) => attack::run(&args),
         Command::Inspect(args) => inspect::run(&args),
         Command::Dataset(args) => dataset::run(&args),
         Command::Engines(args) => engines::run(&args),

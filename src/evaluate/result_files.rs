@@ -19,6 +19,7 @@ pub struct ResultFiles {
     gaps: GrowingCsv,
     paths: GrowingCsv,
     points: GrowingCsv,
+    attacks: GrowingCsv,
     path_curve: GrowingCsv,
     roc: GrowingCsv,
     histograms: GrowingCsv,
@@ -40,6 +41,7 @@ impl ResultFiles {
             gaps: file("class_gap.csv")?,
             paths: file("paths.csv")?,
             points: file("path_points.csv")?,
+            attacks: file("attacks.csv")?,
             path_curve: file("path_curve.csv")?,
             roc: file("roc.csv")?,
             histograms: file("histograms.csv")?,
@@ -57,7 +59,11 @@ impl ResultFiles {
             Event::Gap(row) => push(&mut self.gaps, row),
             Event::Path(row) => push(&mut self.paths, row),
             Event::Point(row) => push(&mut self.points, row),
-            Event::Started { .. } | Event::Seen(_) => Ok(()),
+            Event::Started { .. }
+            | Event::Seen(_)
+            | Event::AttackStarted { .. }
+            | Event::Asked(_)
+            | Event::Attacked(_) => Ok(()),
         }
     }
 
@@ -67,11 +73,20 @@ impl ResultFiles {
     /// Where a file cannot be written.
     pub fn publish(&mut self, outcome: &Outcome) -> anyhow::Result<()> {
         push_all(&mut self.results, &outcome.rows)?;
+        push_all(&mut self.attacks, &outcome.attack_rows())?;
         push_all(&mut self.path_curve, &outcome.path_curve_rows())?;
         push_all(&mut self.roc, &outcome.roc_rows())?;
         push_all(&mut self.histograms, &outcome.histogram_rows())?;
         push_all(&mut self.reliability, &outcome.reliability_rows())?;
         self.all_mut().into_iter().try_for_each(GrowingCsv::publish)?;
+        if !outcome.attacks.is_empty() {
+            let folder = self.folder.join("attacks").join(&outcome.spec.name);
+            make(&folder)?;
+            for attacked in &outcome.attacks {
+                let path = folder.join(format!("{}.npz", attacked.settings.name()));
+                attacked.write_npz(&outcome.spec, &path)?;
+            }
+        }
         if outcome.detectors.is_empty() {
             return Ok(());
         }
@@ -83,13 +98,14 @@ impl ResultFiles {
         Ok(())
     }
 
-    fn all_mut(&mut self) -> [&mut GrowingCsv; 9] {
+    fn all_mut(&mut self) -> [&mut GrowingCsv; 10] {
         [
             &mut self.results,
             &mut self.samples,
             &mut self.gaps,
             &mut self.paths,
             &mut self.points,
+            &mut self.attacks,
             &mut self.path_curve,
             &mut self.roc,
             &mut self.histograms,
@@ -110,7 +126,11 @@ impl ResultFiles {
             true => "  detectors/         a folder for each model, for --detectors\n",
             false => "",
         };
-        folder + &files + detectors
+        let attacks = match self.folder.join("attacks").exists() {
+            true => "  attacks/           adversarial images as NPZ, a folder for each model\n",
+            false => "",
+        };
+        folder + &files + detectors + attacks
     }
 }
 

@@ -7,22 +7,12 @@ use std::{
 };
 
 use clap::ValueEnum;
-use indicatif::ProgressBar;
-use undetected_onnx::{
-    checkpoint::Checkpoint,
-    engine::EngineOptions,
-    memory::BatchSize,
-    model::ConditionalModel,
-    suite::{DataEntry, Event, ModelEntry, Outcome, Subject, Suite, Task, Threshold, run_model},
-};
+use undetected_onnx::suite::{DataEntry, ModelEntry, Suite, Task, Threshold};
 
 use super::{
     engine_args::{ContractArgs, EngineArgs},
-    figures::{Figures, Seen},
-    result_files::ResultFiles,
-    tables::tables,
+    measure::{Batches, measure},
 };
-use crate::output;
 
 /// Measure a suite's models, or one model on one data set, as the paper does: likelihood, accuracy,
 /// detection, separation from other data, class gap, interpolation, and the objective's two terms.
@@ -103,6 +93,8 @@ enum TaskName {
     Interpolate,
     /// E[-log p(x)], E[-log p(y | x)] and calibration.
     Objective,
+    /// The suite's attacks on classifier and detector.
+    Attack,
 }
 
 impl TaskName {
@@ -115,6 +107,7 @@ impl TaskName {
             Self::ClassGap => Task::ClassGap,
             Self::Interpolate => Task::Interpolate,
             Self::Objective => Task::Objective,
+            Self::Attack => Task::Attack,
         }
     }
 }
@@ -122,7 +115,7 @@ impl TaskName {
 /// When an input counts as real.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Detectors: what scores at or above its threshold is accepted")]
-struct ThresholdArgs {
+pub struct ThresholdArgs {
     /// Fit every detector on half of the data so that at most this share of real images is rejected;
     /// measured on the other half [default: the suite's, or 0.05].
     #[arg(long, value_name = "RATE", group = "threshold", value_parser = rate)]
@@ -140,7 +133,7 @@ struct ThresholdArgs {
     detectors: Option<PathBuf>,
     /// Fit a threshold for each predicted class.
     #[arg(long)]
-    per_class: bool,
+    pub per_class: bool,
 }
 
 /// A number of bytes, with or without a binary unit.
@@ -180,24 +173,12 @@ Examples:
 
 pub fn run(args: &Args) -> anyhow::Result<()> {
     let suite = args.suite()?;
-    suite.check()?;
-    suite.check_models()?;
     let out = args.out.clone().unwrap_or_else(|| Path::new("out").join(&suite.name));
-    let mut files = ResultFiles::create(&out)?;
-    let mut figures = Figures::of(&out);
-    let options = args.engine.options();
-    for model in &suite.models {
-        let mut seen = Seen::default();
-        let outcome = evaluate(args, &suite, model, &options, &mut |event| {
-            seen.record(event);
-            files.record(event)
-        })?;
-        output::print(&tables(&outcome))?;
-        files.publish(&outcome)?;
-        figures.write(&suite.tasks, &outcome, &seen)?;
-    }
-    output::print(&(files.summary() + &figures.summary()))?;
-    Ok(())
+    let batch = match args.batch_size {
+        Some(images) => Batches::Of(images as usize),
+        None => Batches::Within(args.memory),
+    };
+    measure(&suite, &out, &args.engine.options(), batch)
 }
 
 impl Args {
@@ -227,16 +208,6 @@ impl Args {
         Ok(suite)
     }
 
-    fn images_per_batch(&self, checkpoint: &mut Checkpoint) -> anyhow::Result<usize> {
-        if let Some(given) = self.batch_size {
-            return Ok(given as usize);
-        }
-        let size = BatchSize::of(checkpoint, self.memory)?;
-        let kib = size.bytes_per_image.div_ceil(1024);
-        output::warn(&format!("batches of {} images, {kib} KiB each in the engine", size.images));
-        Ok(size.images)
-    }
-
     fn described(&self, model: &Path, data: &Path) -> Suite {
         let entry = |images: &Path, labels: Option<&PathBuf>| DataEntry {
             name: None,
@@ -255,45 +226,11 @@ impl Args {
 }
 
 impl ThresholdArgs {
-    fn chosen(&self) -> Option<Threshold> {
+    /// The suite's threshold, where one is given.
+    pub fn chosen(&self) -> Option<Threshold> {
         let fitted = self.false_alarm_rate.map(Threshold::FalseAlarmRate);
         let bits = self.threshold_bits_per_dim.map(Threshold::BitsPerDim);
         let nats = self.threshold_nats.map(Threshold::Nats);
         fitted.or(bits).or(nats).or_else(|| self.detectors.clone().map(Threshold::Detectors))
     }
-}
-
-fn evaluate(
-    args: &Args,
-    suite: &Suite,
-    model: &ModelEntry,
-    options: &EngineOptions,
-    report: &mut dyn FnMut(Event<'_>) -> undetected_onnx::Result<()>,
-) -> anyhow::Result<Outcome> {
-    let mut checkpoint = Checkpoint::open(&model.path, &model.overrides()?, options)?;
-    if let Some(notice) = &checkpoint.notice {
-        output::warn(notice);
-    }
-    if checkpoint.parity.is_none() {
-        let name = &checkpoint.spec().name;
-        output::warn(&format!(
-            "warning: {name} has no parity vectors; nothing shows that its values are right"
-        ));
-    }
-    let batch_size = args.images_per_batch(&mut checkpoint)?;
-    let mut bar = ProgressBar::hidden();
-    let subject = Subject::of(&mut checkpoint);
-    let outcome = run_model(suite, subject, batch_size, &mut |event| {
-        match event {
-            Event::Started { dataset, images } => {
-                bar.finish_and_clear();
-                bar = output::progress_bar(dataset, images);
-            }
-            Event::Seen(images) => bar.inc(images as u64),
-            _ => (),
-        }
-        report(event)
-    });
-    bar.finish_and_clear();
-    Ok(outcome?)
 }

@@ -2,8 +2,10 @@
 
 use undetected_onnx::{
     record::Row,
-    suite::{Outcome, Task},
+    statistics::{CONFIDENCE, Estimate},
+    suite::{Attacked, Outcome, Task},
 };
+use undetected_theory::Proportion;
 
 use crate::output::{self, number};
 
@@ -25,6 +27,7 @@ pub fn tables(outcome: &Outcome) -> String {
         class_gap(real),
         paths(real, outcome),
         objective(real),
+        attacks(outcome),
     ];
     title + &sections.into_iter().flatten().collect::<String>()
 }
@@ -287,11 +290,11 @@ fn paths(real: &DatasetRows<'_>, outcome: &Outcome) -> Option<String> {
         real.name,
         selection.pairs.len(),
         found.summary.grid.len(),
-        selection.candidates,
-        selection.misclassified,
-        selection.rejected,
-        selection.not_finite,
-        selection.eligible,
+        selection.eligible.candidates,
+        selection.eligible.misclassified,
+        selection.eligible.rejected,
+        selection.eligible.not_finite,
+        selection.eligible.images.len(),
     );
     Some(output::section(&title, &table))
 }
@@ -333,6 +336,82 @@ fn digits(row: &Row) -> String {
 /// Without its interval, which a table of many columns has no room for.
 fn percent(row: &Row) -> String {
     format!("{:.2}", 100.0 * row.value)
+}
+
+/// Table 2: a row for each attack and distance.
+fn attacks(outcome: &Outcome) -> Option<String> {
+    let first = outcome.attacks.first()?;
+    let header = ["attack", ">epsilon", ">undetected, %", ">(fooled, %)", ">8-bit, %"];
+    let mut table = output::table(&header);
+    for attacked in &outcome.attacks {
+        for epsilon in &attacked.settings.epsilons {
+            let rates = attacked.summary.within(*epsilon);
+            let percent = |share: Proportion| format!("{:.0}", 100.0 * share.estimate());
+            let undetected = rates.undetected.map_or("-".to_owned(), share);
+            let rounded = rates.undetected_rounded.map_or("-".to_owned(), percent);
+            table.add_row([
+                attacked.settings.name(),
+                format!("{epsilon:.4}"),
+                undetected,
+                format!("({})", share(rates.fooled)),
+                format!("{rounded} ({})", percent(rates.fooled_rounded)),
+            ]);
+        }
+    }
+    let title =
+        "Attacks: undetected within epsilon, (in brackets) fooled; 8-bit: after rounding to it";
+    let mut text = output::section(title, &table);
+    text.pop();
+    let eligible = &first.eligible;
+    text += &format!(
+        " Of {} images that fit no detector {} are misclassified, {} rejected, {} not finite; {} could\n \
+         be attacked.\n",
+        eligible.candidates,
+        eligible.misclassified,
+        eligible.rejected,
+        eligible.not_finite,
+        eligible.images.len()
+    );
+    outcome.attacks.iter().for_each(|attacked| text += &effort(attacked));
+    Some(text + "\n")
+}
+
+/// What an attack took and how close it came, a line, and its warnings.
+fn effort(attacked: &Attacked) -> String {
+    let Attacked { settings, summary, resumed, seconds, .. } = attacked;
+    let median = |found: Option<Estimate>| {
+        found.map_or("none".to_owned(), |median| format!("{:.3}", median.value))
+    };
+    let known = match resumed {
+        0 => String::new(),
+        images => format!(" ({images} from an earlier run)"),
+    };
+    let flags = summary.flags.iter().filter(|(_, count)| *count > 0);
+    let flags: Vec<String> = flags.map(|(name, count)| format!("{name} {count}")).collect();
+    let flags = match flags.is_empty() {
+        true => String::new(),
+        false => format!("\n   look at: {}", flags.join(", ")),
+    };
+    format!(
+        " {}: {} images{known}, median L2 {} ({}), {} queries an image, {seconds:.0} s{flags}\n",
+        settings.name(),
+        summary.samples,
+        median(summary.undetected_l2),
+        median(summary.fooled_l2),
+        summary.queries.total() / summary.samples,
+    )
+}
+
+/// Per cent with its interval.
+fn share(share: Proportion) -> String {
+    let interval = share.interval(CONFIDENCE);
+    let percent = |share: f64| 100.0 * share;
+    format!(
+        "{:.0} [{:.0}, {:.0}]",
+        percent(share.estimate()),
+        percent(interval.low),
+        percent(interval.high)
+    )
 }
 
 fn short(statistic: &str) -> &str {

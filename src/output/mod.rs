@@ -8,7 +8,7 @@ pub use files::{
     GrowingCsv, csv_of, ensure_absent, write_bytes, write_csv, write_folder, write_text,
 };
 pub use journal::Journal;
-pub use progress::{dimension_bar, progress_bar, spinner, warn};
+pub use progress::{attack_bar, dimension_bar, progress_bar, spinner, warn};
 
 use clap::ValueEnum;
 use comfy_table::{Cell, CellAlignment, ContentArrangement, LineStyle, Table, TableStyle};

@@ -19,6 +19,15 @@ pub fn dimension_bar(title: &str, dims: usize) -> ProgressBar {
     bar(title, dims, "{msg:20} {wide_bar} {pos}/{len} dimensions  {eta} left")
 }
 
+/// A bar over `queries` evaluations at most of an attack, with room for its success so far.
+pub fn attack_bar(attack: &str, queries: u64) -> ProgressBar {
+    let style = "{prefix} {wide_bar} {msg}  {per_sec}  {eta} left at most";
+    let bar = bar("", 0, style);
+    bar.set_length(queries);
+    bar.set_prefix(attack.to_owned());
+    bar
+}
+
 fn bar(title: &str, length: usize, style: &str) -> ProgressBar {
     let bar = ProgressBar::new(length as u64);
     bar.set_style(ProgressStyle::with_template(style).expect("a constant template"));

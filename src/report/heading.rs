@@ -67,6 +67,11 @@ impl Heading {
         placed
     }
 
+    /// How far down it reaches, in whole units.
+    pub fn height(&self) -> u32 {
+        self.bottom.ceil() as u32
+    }
+
     /// Moves what there is down, and puts the heading above it.
     pub fn put_above(self, scene: &mut Scene) {
         let down = self.bottom.ceil();

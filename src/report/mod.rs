@@ -7,6 +7,7 @@ pub mod figures;
 mod heading;
 mod picture;
 mod raster;
+mod sheet;
 mod strip;
 mod thumbnail;
 
@@ -15,5 +16,6 @@ pub use figure::{
     Band, Curve, Dash, Figure, Key, Marker, Marks, Panel, Rule, Sample, colour, family_colours,
 };
 pub use raster::PNG_SCALE;
+pub use sheet::Sheet;
 pub use strip::Strip;
 pub use thumbnail::Thumbnail;

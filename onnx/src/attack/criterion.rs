@@ -12,7 +12,7 @@ pub trait Criterion {
 }
 
 /// What the classifier is to say of a sample.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Goal {
     /// Anything but its class.

@@ -9,7 +9,9 @@ use crate::{
 use super::{Criterion, Goal, Scene};
 
 /// Why an attack on a sample ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Stop {
     /// The original is what the attack is after already.
@@ -29,7 +31,7 @@ pub enum Stop {
 }
 
 /// Forward and gradient evaluations of one image.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Queries {
     /// Evaluations of the densities alone.
     pub forward: u64,
@@ -45,7 +47,7 @@ impl Queries {
 }
 
 /// What a model and a detector say of one image of an attack.
-#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Judgement {
     /// L2 distance from the original, on pixels scaled to \[0, 1\].
     pub l2: f64,
@@ -98,7 +100,7 @@ impl Judgement {
 }
 
 /// Signs that an outcome says less than it seems to.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Health {
     /// Every gradient that the attack asked for was 0: robust or masked, gradients cannot tell.
     pub zero_gradient: bool,
@@ -116,8 +118,23 @@ pub struct Health {
     pub flat_objective: bool,
 }
 
+impl Health {
+    /// Every sign by its name, and whether it is there.
+    pub fn flags(&self) -> [(&'static str, bool); 7] {
+        [
+            ("zero_gradient", self.zero_gradient),
+            ("gradient_check_failed", self.gradient_check_failed),
+            ("non_finite", self.non_finite),
+            ("non_deterministic", self.non_deterministic),
+            ("lost_start", self.lost_start),
+            ("still_improving", self.still_improving),
+            ("flat_objective", self.flat_objective),
+        ]
+    }
+}
+
 /// What came of attacking one sample.
-#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Outcome {
     /// Index of the sample in its data set.
     pub index: u64,
@@ -146,8 +163,21 @@ pub struct Outcome {
     /// Distance of the answer after so many evaluations, wherever it had fallen by a hundredth.
     pub trace: Vec<(u64, f64)>,
     /// The answer's pixels, in the model's range.
-    #[serde(skip)]
     pub image: Option<Vec<f32>>,
+}
+
+impl Stop {
+    /// The name in files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::AlreadyMet => "already_met",
+            Self::NoDensity => "no_density",
+            Self::NoStart => "no_start",
+            Self::Converged => "converged",
+            Self::Found => "found",
+            Self::Exhausted => "exhausted",
+        }
+    }
 }
 
 impl Outcome {

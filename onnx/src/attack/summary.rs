@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use undetected_theory::Proportion;
 
-use super::{Outcome, Queries, Stop};
+use super::{Health, Outcome, Queries, Stop};
 use crate::statistics::{self, Estimate};
 
 /// How many of all attacked samples were attacked with success within a distance.
@@ -115,18 +115,13 @@ impl Summary {
 }
 
 fn flags(outcomes: &[Outcome]) -> Vec<(&'static str, u64)> {
-    type Flag = fn(&super::Health) -> bool;
-    let flags: [(&str, Flag); 7] = [
-        ("zero_gradient", |health| health.zero_gradient),
-        ("gradient_check_failed", |health| health.gradient_check_failed),
-        ("non_finite", |health| health.non_finite),
-        ("non_deterministic", |health| health.non_deterministic),
-        ("lost_start", |health| health.lost_start),
-        ("still_improving", |health| health.still_improving),
-        ("flat_objective", |health| health.flat_objective),
-    ];
-    let count = |flag: Flag| outcomes.iter().filter(|o| flag(&o.health)).count() as u64;
-    flags.into_iter().map(|(name, flag)| (name, count(flag))).collect()
+    let mut counts = Health::default().flags().map(|(name, _)| (name, 0));
+    for outcome in outcomes {
+        for (count, (_, raised)) in counts.iter_mut().zip(outcome.health.flags()) {
+            count.1 += u64::from(raised);
+        }
+    }
+    counts.to_vec()
 }
 
 /// One point of excess distance against evaluations.

@@ -104,7 +104,9 @@ impl Statistic {
 }
 
 /// A [`Statistic`] before anything of it is fitted, as settings name it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum StatisticKind {
     /// [`Statistic::Marginal`].

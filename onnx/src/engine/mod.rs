@@ -69,6 +69,14 @@ pub struct EngineInfo {
     pub device: Device,
 }
 
+impl EngineInfo {
+    /// Whether an image's last digits depend on the size of its batch: tract computes image by
+    /// image, other engines may not.
+    pub fn depends_on_batch(&self) -> bool {
+        self.name != tract::NAME
+    }
+}
+
 impl std::fmt::Display for EngineInfo {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{} {}", self.name, self.version)

@@ -15,6 +15,8 @@ use crate::{
     graph::ModelFile,
 };
 
+/// The name in results.
+pub(super) const NAME: &str = "tract";
 /// The version in `Cargo.lock` that this program embeds.
 pub(super) const VERSION: &str = "0.23.9";
 
@@ -34,11 +36,8 @@ pub(super) struct Tract {
 
 impl Tract {
     pub(super) fn open(file: &ModelFile, signature: &Signature, threads: usize) -> Result<Self> {
-        let info = EngineInfo {
-            name: "tract".to_owned(),
-            version: VERSION.to_owned(),
-            device: Device::Cpu,
-        };
+        let info =
+            EngineInfo { name: NAME.to_owned(), version: VERSION.to_owned(), device: Device::Cpu };
         let threads = match threads {
             0 => available_parallelism().map_or(1, usize::from),
             given => given,

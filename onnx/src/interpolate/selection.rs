@@ -7,6 +7,7 @@ use undetected_theory::Streams;
 
 use crate::{
     detect::Detector,
+    eligible::Eligible,
     error::{Error, Result},
     likelihood::Score,
 };
@@ -20,22 +21,11 @@ pub struct Pair {
     pub classes: [usize; 2],
 }
 
-/// Pairs, and what became of the candidates. Each candidate is counted once, under the first reason
-/// against it in this order.
+/// Pairs, and what became of the candidates.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Selection {
-    /// Images that there were to choose from.
-    pub candidates: usize,
-    /// Without a label.
-    pub unlabelled: usize,
-    /// Of a log p(x) that is NaN or infinite.
-    pub not_finite: usize,
-    /// Predicted as another class than their own, or as none.
-    pub misclassified: usize,
-    /// Rejected by the detector.
-    pub rejected: usize,
-    /// What is left.
-    pub eligible: usize,
+    /// The images that pairs are made of, and the reasons against others.
+    pub eligible: Eligible,
     /// Disjoint pairs of different classes that these can form at most.
     pub available: usize,
     /// The pairs.
@@ -92,60 +82,17 @@ impl Selection {
         scores: impl IntoIterator<Item = impl Borrow<Score>>,
         detector: &dyn Detector,
     ) -> (Self, Pool) {
-        let mut selection = Self::empty();
-        let admitted =
-            scores.into_iter().filter_map(|score| selection.admit(score.borrow(), detector));
-        let pool = Pool::new(admitted.collect());
-        selection.eligible = pool.images.len();
-        selection.available = pool.available();
-        (selection, pool)
-    }
-
-    fn empty() -> Self {
-        Self {
-            candidates: 0,
-            unlabelled: 0,
-            not_finite: 0,
-            misclassified: 0,
-            rejected: 0,
-            eligible: 0,
-            available: 0,
-            pairs: vec![],
-        }
-    }
-
-    /// The image and its class, or one more count of the reason against it.
-    fn admit(&mut self, score: &Score, detector: &dyn Detector) -> Option<(usize, usize)> {
-        self.candidates += 1;
-        let Some(label) = score.label else {
-            self.unlabelled += 1;
-            return None;
-        };
-        let reason = if !score.log_px.is_finite() {
-            &mut self.not_finite
-        } else if score.predicted != Some(label) {
-            &mut self.misclassified
-        } else if !detector.accepts(score) {
-            &mut self.rejected
-        } else {
-            return Some((score.index, label));
-        };
-        *reason += 1;
-        None
+        let eligible = Eligible::among(scores, detector);
+        let pool = Pool::new(eligible.images.clone());
+        (Self { eligible, available: pool.available(), pairs: vec![] }, pool)
     }
 
     fn shortage(&self) -> String {
         format!(
             "must lie between 1 and {}, the disjoint pairs of different classes that can be formed: \
-             of {} candidates {} have no label, {} no finite density, {} are misclassified and {} \
-             rejected by the detector, which leaves {}; ask for fewer pairs or give more images",
+             {}; ask for fewer pairs or give more images",
             self.available,
-            self.candidates,
-            self.unlabelled,
-            self.not_finite,
-            self.misclassified,
-            self.rejected,
-            self.eligible
+            self.eligible.reasons()
         )
     }
 }

@@ -2,10 +2,11 @@
 
 use serde::Serialize;
 
-use super::Outcome;
+use super::{Attacked, Outcome};
 use crate::{
     histogram::PairedHistogram,
     interpolate::{AtAlpha, Band},
+    record::AttackRow,
     statistics::{CONFIDENCE, RocPoint},
 };
 
@@ -105,6 +106,18 @@ pub struct ReliabilityRow {
 }
 
 impl Outcome {
+    /// Every attacked image, attack by attack.
+    pub fn attack_rows(&self) -> Vec<AttackRow> {
+        let rows = |attacked: &Attacked| {
+            let (name, images) = (attacked.settings.name(), attacked.outcomes.iter());
+            let row = |(outcome, label): (_, &usize)| {
+                AttackRow::new(&self.spec, &self.data, &name, *label, outcome)
+            };
+            images.zip(&attacked.labels).map(row).collect::<Vec<_>>()
+        };
+        self.attacks.iter().flat_map(rows).collect()
+    }
+
     /// Paths by alpha, the midpoint among them.
     pub fn path_curve_rows(&self) -> Vec<PathCurveRow> {
         let Some(found) = &self.interpolation else { return vec![] };

@@ -158,12 +158,13 @@ impl Ground<'_> {
 
 fn numbers(table: &mut Table, dataset: &str, selection: &Selection, summary: &Summary) {
     let place = Place::new(dataset, Task::Interpolate);
-    let candidates = selection.candidates as u64;
+    let eligible = &selection.eligible;
+    let candidates = eligible.candidates as u64;
     for (metric, count, unit) in [
-        ("misclassified", selection.misclassified, "images"),
-        ("not_finite", selection.not_finite, "images"),
-        ("rejected", selection.rejected, "images"),
-        ("eligible", selection.eligible, "images"),
+        ("misclassified", eligible.misclassified, "images"),
+        ("not_finite", eligible.not_finite, "images"),
+        ("rejected", eligible.rejected, "images"),
+        ("eligible", eligible.images.len(), "images"),
         ("available_pairs", selection.available, "pairs"),
         ("pairs", selection.pairs.len(), "pairs"),
     ] {

@@ -3,6 +3,9 @@
 //! [`run_model`] goes through each data set once and hands what it sees of every image to the tasks; each
 //! task's numbers are made in the file of its name.
 
+mod attack;
+mod attack_file;
+mod attack_settings;
 mod class_gap;
 mod classify;
 mod curves;
@@ -15,6 +18,7 @@ mod run;
 mod scored;
 mod settings;
 mod table;
+mod units;
 
 use std::{
     collections::BTreeMap,
@@ -24,14 +28,17 @@ use std::{
 
 use serde::Deserialize;
 
+pub use attack::Attacked;
+pub use attack_settings::{AttackSettings, Method, StartKind, Weight};
 pub use curves::{HistogramRow, PathCurveRow, ReliabilityRow, RocRow};
 pub use detect::file_name as detector_file;
 pub use interpolate::{Example, Interpolation};
 pub use out_of_distribution::{Likelihoods, Separation};
-pub use run::{Event, Outcome, Subject, run_model};
+pub use run::{Event, Model, Outcome, Subject, run_model};
 pub use settings::{
     ClassGapSettings, Detect, Interpolate, ObjectiveSettings, PAIRS, Synthetic, Task, Threshold,
 };
+pub use units::Units;
 
 use crate::{
     contract::Overrides,
@@ -76,6 +83,9 @@ pub struct Suite {
     /// Of the task of this name.
     #[serde(default)]
     pub objective: ObjectiveSettings,
+    /// Of the task of this name: any number of attacks.
+    #[serde(default, rename = "attack")]
+    pub attacks: Vec<AttackSettings>,
 }
 
 fn all_tasks() -> Vec<Task> {
@@ -133,6 +143,7 @@ impl Suite {
             class_gap: ClassGapSettings::default(),
             interpolate: Interpolate::default(),
             objective: ObjectiveSettings::default(),
+            attacks: vec![],
         }
     }
 

@@ -1,7 +1,9 @@
 //! Running a suite on one model: every data set is seen once, and the tasks get what was seen.
 
 use super::{
-    DataEntry, Interpolation, Suite, Task, class_gap, classify, detect,
+    Attacked, DataEntry, Interpolation, Suite, Task, Units,
+    attack::Target,
+    class_gap, classify, detect,
     detect::{Part, Plan, Split},
     interpolate::{self, Ground},
     likelihood, objective, out_of_distribution,
@@ -18,10 +20,11 @@ use crate::{
     detect::{SavedDetector, Statistic, ThresholdDetector},
     engine::EngineInfo,
     error::{Error, Result},
+    gradient::DifferentiableCheckpoint,
     graph::ModelFile,
     likelihood::Score,
-    model::{ConditionalModel, ModelSpec},
-    record::{GapRow, PathRow, PointRow, Row, Sample},
+    model::{ConditionalModel, Differentiable, ModelSpec},
+    record::{AttackRow, GapRow, PathRow, PointRow, Row, Sample},
 };
 
 /// Progress of a run, and the rows that are too many to be kept.
@@ -44,6 +47,19 @@ pub enum Event<'a> {
     Path(&'a PathRow),
     /// A point of the path before.
     Point(&'a PointRow),
+    /// An attack begins.
+    AttackStarted {
+        /// Its name.
+        attack: &'a str,
+        /// Images to attack.
+        images: usize,
+        /// Most evaluations of one image.
+        budget: u64,
+    },
+    /// An attack asks for so many images more.
+    Asked(usize),
+    /// What came of attacking an image.
+    Attacked(&'a AttackRow),
 }
 
 /// Everything that a run says of one model, beside the rows that its events carry.
@@ -69,18 +85,57 @@ pub struct Outcome {
     pub interpolation: Option<Interpolation>,
     /// The reliability curve.
     pub reliability: Option<Reliability>,
+    /// The attacks (table 2).
+    pub attacks: Vec<Attacked>,
 }
 
 /// A model, and what else a run asks of it.
 pub struct Subject<'a> {
     /// The model.
-    pub model: &'a mut dyn ConditionalModel,
+    pub model: Model<'a>,
     /// What computes.
     pub engine: EngineInfo,
     /// SHA-256 of its file.
     pub sha256: String,
     /// Pixels of value 0 that its images get on each side.
     pub pad: usize,
+}
+
+/// A model with or without gradients.
+pub enum Model<'a> {
+    /// Values alone.
+    Values(&'a mut dyn ConditionalModel),
+    /// Values and gradients.
+    Gradients(&'a mut dyn Differentiable),
+}
+
+impl Model<'_> {
+    /// For values.
+    pub fn values(&mut self) -> &mut dyn ConditionalModel {
+        match self {
+            Self::Values(model) => *model,
+            Self::Gradients(model) => *model,
+        }
+    }
+
+    /// For gradients.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] where the model was opened without.
+    pub fn gradients(&mut self) -> Result<&mut dyn Differentiable> {
+        match self {
+            Self::Values(_) => Err(Error::setting("model", "was opened without its gradient")),
+            Self::Gradients(model) => Ok(*model),
+        }
+    }
+
+    /// What is known of it beside its densities.
+    pub fn spec(&self) -> &ModelSpec {
+        match self {
+            Self::Values(model) => model.spec(),
+            Self::Gradients(model) => model.spec(),
+        }
+    }
 }
 
 impl<'a> Subject<'a> {
@@ -90,7 +145,17 @@ impl<'a> Subject<'a> {
             engine: checkpoint.engine().clone(),
             sha256: checkpoint.sha256.clone(),
             pad: checkpoint.contract.pad,
-            model: checkpoint,
+            model: Model::Values(checkpoint),
+        }
+    }
+
+    /// One that has its gradient.
+    pub fn with_gradient(opened: &'a mut DifferentiableCheckpoint) -> Self {
+        Self {
+            engine: opened.checkpoint.engine().clone(),
+            sha256: opened.checkpoint.sha256.clone(),
+            pad: opened.checkpoint.contract.pad,
+            model: Model::Gradients(opened),
         }
     }
 }
@@ -130,7 +195,7 @@ impl Suite {
 /// Measures one model as the suite asks.
 ///
 /// `batch_size` changes speed and memory only. `report` hears of every image; its errors end the
-/// run.
+/// run. What attacks found is kept in `units`, and not looked for again.
 ///
 /// # Errors
 /// Where a setting is impossible, data cannot be read or does not fit the model, the engine or
@@ -140,8 +205,9 @@ impl Suite {
 /// If `batch_size` is 0.
 pub fn run_model<'a>(
     suite: &'a Suite,
-    subject: Subject<'a>,
+    subject: Subject<'_>,
     batch_size: usize,
+    units: Option<&'a Units>,
     report: &'a mut dyn FnMut(Event<'_>) -> Result<()>,
 ) -> Result<Outcome> {
     suite.check()?;
@@ -168,13 +234,14 @@ pub fn run_model<'a>(
     let sha256 = subject.sha256.clone();
     let table =
         Table { spec: spec.clone(), engine: engine.clone(), seed: suite.seed, rows: vec![] };
-    let mut run = Run { suite, subject, batch_size, report, table };
+    let mut run = Run { suite, subject, batch_size, units, report, table };
     let scored = run.see(&data, gap.as_mut())?;
     let detectors = plan.detectors(suite, &spec, &sha256, (data.name(), &scored, &split))?;
     let real = Real { images: &data, scored: &scored, split: &split, detectors: &detectors };
     let reliability = run.data(&real)?;
     let class_gap = gap.map(|gap| gap.finish(&mut run.table, data.name()));
     let interpolation = suite.has(Task::Interpolate).then(|| run.walk(&real)).transpose()?;
+    let attacks = run.attacks(&real)?;
     let (mut separations, mut likelihoods) = (vec![], vec![]);
     for images in &others {
         let (separated, likelihood) = run.other(images, &real)?;
@@ -193,6 +260,7 @@ pub fn run_model<'a>(
         class_gap,
         interpolation,
         reliability,
+        attacks,
     })
 }
 
@@ -222,15 +290,16 @@ impl Real<'_> {
 }
 
 /// A run under way.
-struct Run<'a> {
+struct Run<'a, 'm> {
     suite: &'a Suite,
-    subject: Subject<'a>,
+    subject: Subject<'m>,
     batch_size: usize,
+    units: Option<&'a Units>,
     report: &'a mut dyn FnMut(Event<'_>) -> Result<()>,
     table: Table,
 }
 
-impl Run<'_> {
+impl Run<'_, '_> {
     /// Goes through a data set, and shows its class gap as it goes.
     fn see(
         &mut self,
@@ -248,7 +317,7 @@ impl Run<'_> {
             }
             report(Event::Seen(1))
         };
-        let (model, seed) = (&mut *self.subject.model, self.suite.seed);
+        let (model, seed) = (self.subject.model.values(), self.suite.seed);
         crate::likelihood::for_each_streamed(model, images, self.batch_size, seed, visit)?;
         Ok(scored)
     }
@@ -280,8 +349,21 @@ impl Run<'_> {
     fn walk(&mut self, real: &Real<'_>) -> Result<Interpolation> {
         let Real { images, scored, split, detectors } = *real;
         let ground = Ground { images, scored, split, detectors };
-        let (settings, model) = (&self.suite.interpolate, &mut *self.subject.model);
+        let (settings, model) = (&self.suite.interpolate, self.subject.model.values());
         ground.walk(settings, model, self.batch_size, &mut self.table, self.report)
+    }
+
+    /// The attacks, one after the other.
+    fn attacks(&mut self, real: &Real<'_>) -> Result<Vec<Attacked>> {
+        if !self.suite.attacks_any() {
+            return Ok(vec![]);
+        }
+        let Real { images, scored, split, detectors } = *real;
+        let (sha256, units) = (&self.subject.sha256, self.units);
+        let target = Target { images, scored, split, detectors, sha256, units };
+        let model = &mut self.subject.model;
+        let attack = |settings| target.attack(settings, model, &mut self.table, self.report);
+        self.suite.attacks.iter().map(attack).collect()
     }
 
     /// The tasks on other data.

@@ -4,7 +4,7 @@ use std::{num::NonZeroUsize, path::PathBuf};
 
 use serde::{Deserialize, Deserializer, de};
 
-use super::Suite;
+use super::{AttackSettings, Suite};
 use crate::{
     detect::{StatisticKind, false_alarms},
     error::{Error, Result},
@@ -32,11 +32,13 @@ pub enum Task {
     Interpolate,
     /// The two terms of equation 4, and calibration.
     Objective,
+    /// Attacks on classifier and detector (section 4.3, table 2): those of `[[attack]]`.
+    Attack,
 }
 
 impl Task {
     /// Every one, in the order of the tables.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Likelihood,
         Self::Classify,
         Self::Detect,
@@ -44,6 +46,7 @@ impl Task {
         Self::ClassGap,
         Self::Interpolate,
         Self::Objective,
+        Self::Attack,
     ];
 
     /// The name in tables and files.
@@ -56,6 +59,7 @@ impl Task {
             Self::ClassGap => "class_gap",
             Self::Interpolate => "interpolate",
             Self::Objective => "objective",
+            Self::Attack => "attack",
         }
     }
 }
@@ -184,9 +188,18 @@ impl Suite {
 
     /// Whether a task asks a detector.
     pub(super) fn asks_detectors(&self) -> bool {
-        [Task::Detect, Task::OutOfDistribution, Task::Interpolate]
-            .iter()
-            .any(|task| self.has(*task))
+        let tasks = [Task::Detect, Task::OutOfDistribution, Task::Interpolate];
+        self.attacks_any() || tasks.iter().any(|task| self.has(*task))
+    }
+
+    /// Whether anything is attacked.
+    pub(super) fn attacks_any(&self) -> bool {
+        self.has(Task::Attack) && !self.attacks.is_empty()
+    }
+
+    /// Whether a model's gradient is needed.
+    pub fn uses_gradient(&self) -> bool {
+        self.has(Task::Attack) && self.attacks.iter().any(AttackSettings::uses_gradient)
     }
 
     /// Refuses settings that no data could make valid, wherever they come from.
@@ -202,6 +215,7 @@ impl Suite {
             return refuse("tasks", "is empty; name a task, or leave it out for all of them");
         }
         self.check_threshold()?;
+        self.check_attacks()?;
         if self.interpolate.alphas < 2 {
             return refuse("interpolate.alphas", "must be at least 2, for both ends of a path");
         }
@@ -216,6 +230,30 @@ impl Suite {
                 Err(Error::setting(field, "must be above 0 and finite"))
             }
         }
+    }
+
+    fn check_attacks(&self) -> Result<()> {
+        if self.tasks == [Task::Attack] && self.attacks.is_empty() {
+            let problem = "is asked for alone, and there is none: describe one under [[attack]]";
+            return Err(Error::setting("attack", problem));
+        }
+        let mut seen = vec![];
+        for attack in &self.attacks {
+            attack.check()?;
+            let name = attack.name();
+            if seen.contains(&name) {
+                let problem = "is that of two attacks; give one of them another name";
+                return Err(Error::setting(format!("attack '{name}'"), problem));
+            }
+            let known = self.detect.statistics.contains(&attack.detector);
+            if self.has(Task::Attack) && !known {
+                let statistic = attack.detector.name();
+                let problem = format!("is not among detect.statistics: add \"{statistic}\" there");
+                return Err(Error::setting(format!("attack '{name}': detector"), problem));
+            }
+            seen.push(name);
+        }
+        Ok(())
     }
 
     fn check_threshold(&self) -> Result<()> {

@@ -25,15 +25,27 @@ pub(super) struct Place<'a> {
     pub(super) task: Task,
     /// The statistic's name, where the number is of one.
     pub(super) statistic: Option<&'static str>,
+    /// The attack's name, where the number is of one.
+    pub(super) attack: Option<&'a str>,
+    /// The distance within which it counts, L2 on pixels scaled to \[0, 1\].
+    pub(super) epsilon: Option<f64>,
 }
 
 impl<'a> Place<'a> {
     pub(super) fn new(dataset: &'a str, task: Task) -> Self {
-        Self { dataset, task, statistic: None }
+        Self { dataset, task, statistic: None, attack: None, epsilon: None }
     }
 
     pub(super) fn of(self, statistic: &'static str) -> Self {
         Self { statistic: Some(statistic), ..self }
+    }
+
+    pub(super) fn by(self, attack: &'a str) -> Self {
+        Self { attack: Some(attack), ..self }
+    }
+
+    pub(super) fn within(self, epsilon: f64) -> Self {
+        Self { epsilon: Some(epsilon), ..self }
     }
 }
 
@@ -52,6 +64,8 @@ impl Table {
             dataset: place.dataset.to_owned(),
             task: place.task.name(),
             statistic: place.statistic,
+            attack: place.attack.map(str::to_owned),
+            epsilon: place.epsilon,
             metric: metric.into(),
             value: estimate.value,
             low: estimate.interval.map(|(low, _)| low),

@@ -4,6 +4,8 @@
 //! writes itself as SVG and PNG. Data that would leave a panel empty is refused with its name.
 //! Likelihoods are shown as -log p in bits/dim, lower = likelier, as in the paper's tables.
 
+pub mod adversarial;
+pub mod attack_success;
 pub mod averages;
 pub mod class_gap;
 #[cfg(test)]

@@ -1,0 +1,137 @@
+//! Work that is done: small results in files of their own, so that an interrupted run goes on.
+
+use std::{
+    fs,
+    io::Write,
+    path::{Path, PathBuf},
+};
+
+use serde::{Serialize, de::DeserializeOwned};
+use sha2::{Digest, Sha256};
+use tempfile::NamedTempFile;
+
+use crate::error::{Error, Result};
+
+const DIGEST: usize = 32;
+
+/// A folder of finished units of work.
+///
+/// A unit is found by the SHA-256 of everything that its result depends on: another model, setting,
+/// seed, engine or version is another unit, and what was computed for one is never taken for the
+/// other. A file comes into its place whole, by renaming, and begins with the SHA-256 of the rest.
+#[derive(Debug, Clone)]
+pub struct Units {
+    folder: PathBuf,
+}
+
+impl Units {
+    /// The folder, made if it is not there.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where it cannot be made.
+    pub fn open(folder: &Path) -> Result<Self> {
+        fs::create_dir_all(folder).map_err(Error::io(folder))?;
+        Ok(Self { folder: folder.to_owned() })
+    }
+
+    /// The result of a unit, if it is done.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where its file cannot be read, [`Error::Setting`] where it is damaged.
+    pub fn load<T: DeserializeOwned>(&self, unit: &Unit) -> Result<Option<T>> {
+        let path = self.path(unit);
+        let bytes = match fs::read(&path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(Error::io(path)(error)),
+        };
+        let damaged = || {
+            let problem = "is damaged; delete it, and what it holds is computed again";
+            Error::setting(path.display().to_string(), problem)
+        };
+        let (digest, payload) = bytes.split_at_checked(DIGEST).ok_or_else(damaged)?;
+        if digest != Sha256::digest(payload).as_slice() {
+            return Err(damaged());
+        }
+        postcard::from_bytes(payload).map(Some).map_err(|_| damaged())
+    }
+
+    /// Puts the result of a unit in its place.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where it cannot be written; what was there before still is.
+    pub fn save<T: Serialize>(&self, unit: &Unit, result: &T) -> Result<()> {
+        let path = self.path(unit);
+        let payload = encode(result);
+        let write = || -> std::io::Result<()> {
+            let mut file = NamedTempFile::new_in(&self.folder)?;
+            file.write_all(&Sha256::digest(&payload))?;
+            file.write_all(&payload)?;
+            file.as_file().sync_data()?;
+            file.persist(&path)?;
+            Ok(())
+        };
+        write().map_err(Error::io(&path))
+    }
+
+    fn path(&self, unit: &Unit) -> PathBuf {
+        self.folder.join(format!("{}.unit", unit.0))
+    }
+}
+
+/// The name of a unit of work.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unit(String);
+
+impl Unit {
+    /// That of a result which depends on `basis` and nothing else.
+    pub fn of(basis: &impl Serialize) -> Self {
+        let digest = Sha256::digest(encode(basis));
+        Self(digest.iter().take(DIGEST / 2).map(|byte| format!("{byte:02x}")).collect())
+    }
+}
+
+fn encode(value: &impl Serialize) -> Vec<u8> {
+    postcard::to_stdvec(value).expect("results have lengths that are known")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn results_come_back_to_the_last_bit() {
+        let folder = tempfile::tempdir().unwrap();
+        let units = Units::open(&folder.path().join("units")).unwrap();
+        let unit = Unit::of(&("model", 1_u64));
+        assert_eq!(units.load::<Vec<f64>>(&unit).unwrap(), None);
+        let values = vec![0.1 + 0.2, f64::MIN_POSITIVE / 3.0, -0.0, f64::NEG_INFINITY];
+        units.save(&unit, &values).unwrap();
+        let found: Vec<f64> = units.load(&unit).unwrap().unwrap();
+        let bits = |values: &[f64]| values.iter().map(|value| value.to_bits()).collect::<Vec<_>>();
+        assert_eq!(bits(&found), bits(&values));
+        assert_eq!(units.load::<Vec<f64>>(&Unit::of(&("model", 2_u64))).unwrap(), None);
+    }
+
+    /// Wherever a file is cut or changed, it is said so, and never read as a result.
+    #[test]
+    fn damage_is_seen() {
+        let folder = tempfile::tempdir().unwrap();
+        let units = Units::open(folder.path()).unwrap();
+        let unit = Unit::of(&1_u64);
+        units.save(&unit, &vec![1.0_f64, 2.0]).unwrap();
+        let path = units.path(&unit);
+        let whole = fs::read(&path).unwrap();
+        let changed = |place: usize| {
+            let mut bytes = whole.clone();
+            bytes[place] ^= 1;
+            bytes
+        };
+        let cut = (0..whole.len()).map(|length| whole[..length].to_vec());
+        for bytes in cut.chain((0..whole.len()).map(changed)) {
+            fs::write(&path, bytes).unwrap();
+            let error = units.load::<Vec<f64>>(&unit).unwrap_err().to_string();
+            assert!(error.contains("damaged; delete it"), "{error}");
+        }
+    }
+}
