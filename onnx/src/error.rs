@@ -141,9 +141,17 @@ pub enum Error {
         /// What is wrong with it and what is allowed.
         problem: String,
     },
+    /// A run was told to stop.
+    #[error("stopped as asked; what is done is kept: repeat the command to go on")]
+    Interrupted,
 }
 
 impl Error {
+    /// Whether the run was told to stop ([`Error::Interrupted`]).
+    pub fn is_interruption(&self) -> bool {
+        matches!(self, Self::Interrupted)
+    }
+
     /// An [`Error::Io`] of `path`, for `map_err`.
     pub(crate) fn io(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();

@@ -396,8 +396,8 @@ fn candidates_are_counted_under_the_first_reason_against_them() {
         (found.eligible.candidates, found.eligible.images.len(), found.available),
         (11, 5, 2)
     );
-    assert_eq!((found.unlabelled, found.not_finite), (1, 2));
-    assert_eq!((found.misclassified, found.rejected), (2, 1));
+    assert_eq!((found.eligible.unlabelled, found.eligible.not_finite), (1, 2));
+    assert_eq!((found.eligible.misclassified, found.eligible.rejected), (2, 1));
     assert!(found.pairs.iter().all(|pair| pair.images.iter().all(|image| *image < 5)));
     let text = message(Selection::draw(&scores, &detector, 3, 0));
     for part in ["pairs = 3", "between 1 and 2", "11 candidates", "2 no finite", "leaves 5"] {

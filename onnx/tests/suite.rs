@@ -17,7 +17,7 @@ use undetected_onnx::{
     model::{Batch, ConditionalModel, ModelSpec},
     record::Row,
     suite::{
-        DataEntry, Event, Model, ModelEntry, Outcome, Subject, Suite, Task, Threshold,
+        DataEntry, Event, Kept, Model, ModelEntry, Outcome, Subject, Suite, Task, Threshold,
         detector_file, run_model,
     },
 };
@@ -80,7 +80,7 @@ fn subject(model: &mut dyn ConditionalModel) -> Subject<'_> {
 /// The outcome, and every row that the events carried, as text.
 fn run(suite: &Suite, model: &mut dyn ConditionalModel, batch: usize) -> (Outcome, Vec<String>) {
     let mut rows = Vec::new();
-    let outcome = run_model(suite, subject(model), batch, None, &mut |event| {
+    let outcome = run_model(suite, subject(model), batch, Kept::default(), &mut |event| {
         match event {
             Event::Started { .. } | Event::Seen(_) => (),
             row => rows.push(format!("{row:?}")),
@@ -373,7 +373,8 @@ fn impossible_settings_are_refused_before_anything_is_computed() {
         let mut suite = good.clone();
         change(&mut suite);
         let mut model = Untouchable(GaussianModel::new(means, SIGMA));
-        let text = message(run_model(&suite, subject(&mut model), 8, None, &mut |_| Ok(())));
+        let text =
+            message(run_model(&suite, subject(&mut model), 8, Kept::default(), &mut |_| Ok(())));
         for part in expected {
             assert!(text.contains(part), "'{part}' is not in: {text}");
         }

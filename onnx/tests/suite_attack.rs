@@ -18,8 +18,8 @@ use undetected_onnx::{
     model::ConditionalModel,
     record::Row,
     suite::{
-        AttackSettings, Attacked, DataEntry, Event, Method, Model, ModelEntry, Outcome, StartKind,
-        Subject, Suite, Task, Units, Weight, run_model,
+        AttackSettings, Attacked, DataEntry, Event, Kept, Method, Model, ModelEntry, Outcome,
+        StartKind, Subject, Suite, Task, Units, Weight, run_model,
     },
 };
 use undetected_theory::Streams;
@@ -86,7 +86,7 @@ fn attempt(
         EngineInfo { name: "exact".to_owned(), version: "1".to_owned(), device: Device::Cpu };
     let model = Model::Gradients(&mut model);
     let subject = Subject { model, engine, sha256: "abc".to_owned(), pad: 0 };
-    run_model(suite, subject, 64, units, report)
+    run_model(suite, subject, 64, Kept { units, shard: None }, report)
 }
 
 fn run(suite: &Suite) -> Outcome {

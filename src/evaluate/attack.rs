@@ -12,7 +12,8 @@ use undetected_onnx::suite::{
 
 use super::{
     engine_args::{ContractArgs, EngineArgs},
-    measure::{Batches, measure},
+    measure::{Answers, Batches, measure},
+    progress::ProgressMode,
     run::ThresholdArgs,
 };
 
@@ -47,6 +48,9 @@ pub struct Args {
     /// and the attack itself.
     #[arg(long, value_name = "SEED", default_value_t = 0)]
     seed: u64,
+    /// How progress is shown.
+    #[arg(long, value_enum, default_value_t = ProgressMode::Bar)]
+    progress: ProgressMode,
     #[command(flatten)]
     attack: AttackArgs,
     #[command(flatten)]
@@ -144,7 +148,8 @@ Examples:
 pub fn run(args: &Args) -> anyhow::Result<()> {
     let suite = args.suite();
     let out = args.out.clone().unwrap_or_else(|| Path::new("out").join(&suite.name));
-    measure(&suite, &out, &args.engine.options(), Batches::Of(SCORED_AT_ONCE))
+    let answers = Answers::Engines(args.engine.options(), Batches::Of(SCORED_AT_ONCE));
+    measure(&suite, &out, &answers, args.progress)
 }
 
 /// Images per call of the engine while the data is scored: small enough for any model, and beside an

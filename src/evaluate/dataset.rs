@@ -81,7 +81,8 @@ fn bg_digits(args: &BgDigits) -> anyhow::Result<()> {
     let split = Split::open(&args.backgrounds, digits.side(), args.seed);
     bar.finish_and_clear();
     let split = split?;
-    let bar = output::progress_bar("background digits", digits.train.len() + digits.test.len());
+    let bar =
+        output::progress_bar("background digits", (digits.train.len() + digits.test.len()) as u64);
     let made = BackgroundDigits::make(digits, &split, &blur, args.seed, &|| bar.inc(1));
     bar.finish_and_clear();
     let manifest = output::write_folder(&args.out, |folder| {

@@ -2,23 +2,27 @@
 
 use std::path::Path;
 
-use indicatif::ProgressBar;
+use anyhow::Context;
 use undetected_onnx::{
     checkpoint::Checkpoint,
     engine::EngineOptions,
     gradient::{DifferentiableCheckpoint, GradientOptions},
     memory::BatchSize,
     model::ConditionalModel,
-    record::AttackRow,
-    suite::{Event, ModelEntry, Outcome, Subject, Suite, Units, run_model},
+    suite::{Event, Kept, ModelEntry, Outcome, Replay, Shard, Subject, Suite, Units, run_model},
 };
 
 use super::{
     figures::{Figures, Seen},
+    progress::{Progress, ProgressMode},
     result_files::ResultFiles,
+    shard_record::{ShardModel, ShardRecord},
     tables::tables,
 };
-use crate::output;
+use crate::output::{self, FolderLock};
+
+/// The folder of finished work in a results' folder.
+pub const UNITS: &str = "units";
 
 /// How many images go to the engine at once.
 #[derive(Debug, Clone, Copy)]
@@ -29,156 +33,192 @@ pub enum Batches {
     Within(u64),
 }
 
-/// Measures every model of the suite; results go to the terminal and into the folder `out`.
+/// What answers for the models.
+pub enum Answers<'a> {
+    /// Their checkpoints.
+    Engines(EngineOptions, Batches),
+    /// What shards have kept; nothing is computed.
+    Shards(&'a ShardRecord),
+}
+
+/// Measures every model of the suite; results go to the terminal and into the folder `out`. A model
+/// that fails is named, and the others go on.
+///
+/// # Errors
+/// Where the suite makes no sense, the folder is in use or cannot be written, and at the end where
+/// a model failed.
 pub fn measure(
     suite: &Suite,
     out: &Path,
-    options: &EngineOptions,
-    batches: Batches,
+    answers: &Answers<'_>,
+    progress: ProgressMode,
 ) -> anyhow::Result<()> {
     suite.check()?;
     suite.check_models()?;
+    let _lock = FolderLock::take(out)?;
     let mut files = ResultFiles::create(out)?;
     let mut figures = Figures::of(out);
-    let run = Run { suite, options, batches, units: Units::open(&out.join("units"))? };
-    for model in &suite.models {
+    let units = Units::open(&out.join(UNITS))?;
+    let kept = Kept { units: Some(&units), shard: None };
+    let run = Run { suite, answers, kept, progress };
+    let mut failures = Failures::default();
+    for (place, model) in suite.models.iter().enumerate() {
         let mut seen = Seen::default();
-        let outcome = run.model(model, &mut |event| {
+        let outcome = run.model(place, model, &mut |event| {
             seen.record(event);
             files.record(event)
-        })?;
-        output::print(&tables(&outcome))?;
-        files.publish(&outcome)?;
-        figures.write(&suite.tasks, &outcome, &seen)?;
+        });
+        match outcome {
+            Ok((outcome, _)) => {
+                output::print(&tables(&outcome))?;
+                files.publish(&outcome)?;
+                figures.write(&suite.tasks, &outcome, &seen)?;
+            }
+            Err(error) => {
+                failures.add(model, error)?;
+                files = files.rewind()?;
+            }
+        }
     }
     output::print(&(files.summary() + &figures.summary()))?;
+    failures.end(suite.models.len())
+}
+
+/// Does one shard's part of the suite's work, for [`super::merge`]; says nothing of results.
+///
+/// # Errors
+/// Those of [`measure`].
+pub fn work(
+    suite: &Suite,
+    out: &Path,
+    engines: (EngineOptions, Batches),
+    shard: Shard,
+    progress: ProgressMode,
+) -> anyhow::Result<()> {
+    suite.check()?;
+    suite.check_models()?;
+    let _lock = FolderLock::take(out)?;
+    let units = Units::open(&out.join(UNITS))?;
+    let kept = Kept { units: Some(&units), shard: Some(shard) };
+    let answers = Answers::Engines(engines.0, engines.1);
+    let run = Run { suite, answers: &answers, kept, progress };
+    let mut record = ShardRecord::new(suite, shard)?;
+    let mut failures = Failures::default();
+    for (place, model) in suite.models.iter().enumerate() {
+        match run.model(place, model, &mut |_| Ok(())) {
+            Ok((_, model)) => record.models.push(model),
+            Err(error) => failures.add(model, error)?,
+        }
+    }
+    failures.end(suite.models.len())?;
+    record.write(out)?;
+    output::print(&format!("Shard {shard} is done, in {}\n", out.display()))?;
     Ok(())
+}
+
+/// The models that could not be measured.
+#[derive(Default)]
+struct Failures(Vec<(String, anyhow::Error)>);
+
+impl Failures {
+    /// Keeps the failure of one model; an interruption, which is that of all, comes back.
+    fn add(&mut self, model: &ModelEntry, error: anyhow::Error) -> anyhow::Result<()> {
+        let cause = error.downcast_ref::<undetected_onnx::Error>();
+        if cause.is_some_and(undetected_onnx::Error::is_interruption) {
+            return Err(error);
+        }
+        let name = model.path.display().to_string();
+        output::warn(&format!("error: {name}: {error:#}"));
+        self.0.push((name, error));
+        Ok(())
+    }
+
+    fn end(mut self, models: usize) -> anyhow::Result<()> {
+        let failed = self.0.len();
+        match self.0.pop() {
+            None => Ok(()),
+            Some((_, error)) if models == 1 => Err(error),
+            Some((_, error)) => Err(error).with_context(|| {
+                format!("{failed} of {models} models failed, see above; results are of the others; the last")
+            }),
+        }
+    }
 }
 
 struct Run<'a> {
     suite: &'a Suite,
-    options: &'a EngineOptions,
-    batches: Batches,
-    units: Units,
+    answers: &'a Answers<'a>,
+    kept: Kept<'a>,
+    progress: ProgressMode,
 }
 
 impl Run<'_> {
+    /// One model's outcome, and what a shard says of it.
     fn model(
         &self,
+        place: usize,
         entry: &ModelEntry,
         report: &mut dyn FnMut(Event<'_>) -> undetected_onnx::Result<()>,
-    ) -> anyhow::Result<Outcome> {
-        if self.suite.uses_gradient() {
-            let gradient = GradientOptions::default();
-            let mut opened = DifferentiableCheckpoint::open(
-                &entry.path,
-                &entry.overrides()?,
-                self.options,
-                gradient,
-            )?;
-            let batch_size = self.prepare(&mut opened.checkpoint)?;
-            self.measure(Subject::with_gradient(&mut opened), batch_size, report)
-        } else {
-            let mut checkpoint = Checkpoint::open(&entry.path, &entry.overrides()?, self.options)?;
-            let batch_size = self.prepare(&mut checkpoint)?;
-            self.measure(Subject::of(&mut checkpoint), batch_size, report)
+    ) -> anyhow::Result<(Outcome, ShardModel)> {
+        match self.answers {
+            Answers::Shards(record) => {
+                let model = record.models.get(place).context("the shards' record lacks a model")?;
+                let mut replay = Replay::open(&entry.path, &entry.overrides()?, &model.sha256)?;
+                let subject = Subject::replayed(&mut replay, model.engine.clone());
+                self.measure(place, subject, model.batch_size, report)
+            }
+            Answers::Engines(options, batches) if self.suite.uses_gradient() => {
+                let gradient = GradientOptions::default();
+                let overrides = entry.overrides()?;
+                let mut opened =
+                    DifferentiableCheckpoint::open(&entry.path, &overrides, options, gradient)?;
+                let batch_size = prepare(&mut opened.checkpoint, *batches)?;
+                self.measure(place, Subject::with_gradient(&mut opened), batch_size, report)
+            }
+            Answers::Engines(options, batches) => {
+                let mut checkpoint = Checkpoint::open(&entry.path, &entry.overrides()?, options)?;
+                let batch_size = prepare(&mut checkpoint, *batches)?;
+                self.measure(place, Subject::of(&mut checkpoint), batch_size, report)
+            }
         }
-    }
-
-    /// Says what the user should know; the size of batches.
-    fn prepare(&self, checkpoint: &mut Checkpoint) -> anyhow::Result<usize> {
-        if let Some(notice) = &checkpoint.notice {
-            output::warn(notice);
-        }
-        if checkpoint.parity.is_none() {
-            let name = &checkpoint.spec().name;
-            output::warn(&format!(
-                "warning: {name} has no parity vectors; nothing shows that its values are right"
-            ));
-        }
-        let budget = match self.batches {
-            Batches::Of(images) => return Ok(images),
-            Batches::Within(budget) => budget,
-        };
-        let size = BatchSize::of(checkpoint, budget)?;
-        let kib = size.bytes_per_image.div_ceil(1024);
-        output::warn(&format!("batches of {} images, {kib} KiB each in the engine", size.images));
-        Ok(size.images)
     }
 
     fn measure(
         &self,
+        place: usize,
         subject: Subject<'_>,
         batch_size: usize,
         report: &mut dyn FnMut(Event<'_>) -> undetected_onnx::Result<()>,
-    ) -> anyhow::Result<Outcome> {
-        let mut progress = Progress::default();
-        let outcome = run_model(self.suite, subject, batch_size, Some(&self.units), &mut |event| {
-            progress.follow(event);
+    ) -> anyhow::Result<(Outcome, ShardModel)> {
+        let name = subject.model.spec().name.clone();
+        let mut progress = Progress::new(self.progress, &name, place, self.suite.models.len());
+        let (engine, sha256) = (subject.engine.clone(), subject.sha256.clone());
+        let outcome = run_model(self.suite, subject, batch_size, self.kept, &mut |event| {
+            progress.follow(event)?;
             report(event)
         });
         progress.end();
-        Ok(outcome?)
+        Ok((outcome?, ShardModel { name, sha256, engine, batch_size }))
     }
 }
 
-/// The bar of what is under way.
-struct Progress {
-    bar: ProgressBar,
-    attack: Attack,
-}
-
-/// How far an attack is.
-#[derive(Default)]
-struct Attack {
-    budget: u64,
-    done: u64,
-    fooled: u64,
-    undetected: u64,
-}
-
-impl Default for Progress {
-    fn default() -> Self {
-        Self { bar: ProgressBar::hidden(), attack: Attack::default() }
+/// Says what the user should know; the size of batches.
+fn prepare(checkpoint: &mut Checkpoint, batches: Batches) -> anyhow::Result<usize> {
+    if let Some(notice) = &checkpoint.notice {
+        output::warn(notice);
     }
-}
-
-impl Progress {
-    fn follow(&mut self, event: Event<'_>) {
-        match event {
-            Event::Started { dataset, images } => self.start(output::progress_bar(dataset, images)),
-            Event::Seen(images) => self.bar.inc(images as u64),
-            Event::AttackStarted { attack, images, budget } => {
-                self.attack = Attack { budget, ..Attack::default() };
-                self.start(output::attack_bar(attack, images as u64 * budget));
-            }
-            Event::Asked(images) => {
-                // The last step belongs to an image's end.
-                let most = self.bar.length().unwrap_or_default().saturating_sub(1);
-                self.bar.set_position((self.bar.position() + images as u64).min(most));
-            }
-            Event::Attacked(row) => self.attacked(row),
-            _ => (),
-        }
+    if checkpoint.parity.is_none() {
+        let name = &checkpoint.spec().name;
+        output::warn(&format!(
+            "warning: {name} has no parity vectors; nothing shows that its values are right"
+        ));
     }
-
-    /// An image whose attack ends needs the rest of its budget no more.
-    fn attacked(&mut self, row: &AttackRow) {
-        let Attack { budget, done, fooled, undetected } = &mut self.attack;
-        *done += 1;
-        *fooled += u64::from(row.fooled);
-        *undetected += u64::from(row.undetected == Some(true));
-        let spent = row.forward_queries + row.gradient_queries;
-        self.bar.inc(budget.saturating_sub(spent));
-        self.bar.set_message(format!("{done} images: {fooled} fooled, {undetected} undetected"));
-    }
-
-    fn start(&mut self, bar: ProgressBar) {
-        self.end();
-        self.bar = bar;
-    }
-
-    fn end(&self) {
-        self.bar.finish_and_clear();
-    }
+    let budget = match batches {
+        Batches::Of(images) => return Ok(images),
+        Batches::Within(budget) => budget,
+    };
+    let size = BatchSize::of(checkpoint, budget)?;
+    let kib = size.bytes_per_image.div_ceil(1024);
+    output::warn(&format!("batches of {} images, {kib} KiB each in the engine", size.images));
+    Ok(size.images)
 }

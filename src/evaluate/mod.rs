@@ -7,9 +7,12 @@ mod engines;
 mod figures;
 mod inspect;
 mod measure;
+mod merge;
+mod progress;
 mod result_files;
 mod run;
 mod setup;
+mod shard_record;
 mod tables;
 
 use std::process::ExitCode;
@@ -39,6 +42,7 @@ struct Cli {
 enum Command {
     Run(Box<run::Args>),
     Attack(Box<attack::Args>),
+    Merge(merge::Args),
     Inspect(inspect::Args),
     Dataset(dataset::Args),
     Engines(engines::Args),
@@ -59,6 +63,7 @@ pub fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Run(args) => run::run(&args),
         Command::Attack(args) => attack::run(&args),
+        Command::Merge(args) => merge::run(&args),
         Command::Inspect(args) => inspect::run(&args),
         Command::Dataset(args) => dataset::run(&args),
         Command::Engines(args) => engines::run(&args),
@@ -68,8 +73,11 @@ pub fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             output::warn(&format!("error: {error:#}"));
-            let parity = matches!(error.downcast_ref(), Some(Error::Parity { .. }));
-            ExitCode::from(if parity { EXPECTATION_FAILED } else { FAILED })
+            ExitCode::from(match error.downcast_ref() {
+                Some(Error::Parity { .. }) => EXPECTATION_FAILED,
+                Some(Error::Interrupted) => progress::INTERRUPTED as u8,
+                _ => FAILED,
+            })
         }
     }
 }

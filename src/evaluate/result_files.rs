@@ -98,6 +98,26 @@ impl ResultFiles {
         Ok(())
     }
 
+    /// Takes back the rows of a model that could not be finished.
+    ///
+    /// # Errors
+    /// Where a file cannot be written.
+    pub fn rewind(self) -> anyhow::Result<Self> {
+        Ok(Self {
+            folder: self.folder,
+            results: self.results.rewind()?,
+            samples: self.samples.rewind()?,
+            gaps: self.gaps.rewind()?,
+            paths: self.paths.rewind()?,
+            points: self.points.rewind()?,
+            attacks: self.attacks.rewind()?,
+            path_curve: self.path_curve.rewind()?,
+            roc: self.roc.rewind()?,
+            histograms: self.histograms.rewind()?,
+            reliability: self.reliability.rewind()?,
+        })
+    }
+
     fn all_mut(&mut self) -> [&mut GrowingCsv; 10] {
         [
             &mut self.results,

@@ -7,11 +7,12 @@ use std::{
 };
 
 use clap::ValueEnum;
-use undetected_onnx::suite::{DataEntry, ModelEntry, Suite, Task, Threshold};
+use undetected_onnx::suite::{DataEntry, ModelEntry, Shard, Suite, Task, Threshold};
 
 use super::{
     engine_args::{ContractArgs, EngineArgs},
-    measure::{Batches, measure},
+    measure::{Answers, Batches, measure, work},
+    progress::ProgressMode,
 };
 
 /// Measure a suite's models, or one model on one data set, as the paper does: likelihood, accuracy,
@@ -65,6 +66,14 @@ pub struct Args {
     /// Images per call of the engine, in place of --memory; changes speed only.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), conflicts_with = "memory")]
     batch_size: Option<u32>,
+    /// Do one part of the work only, I of N; `evaluate merge` puts the parts together. Every shard
+    /// scores the data; the rest, attacks above all, is shared. `slurm` takes I and N from a Slurm job
+    /// array, `kubernetes/N` takes I from an indexed job of N completions.
+    #[arg(long, value_name = "I/N", value_parser = shard)]
+    shard: Option<Shard>,
+    /// How progress is shown.
+    #[arg(long, value_enum, default_value_t = ProgressMode::Bar)]
+    progress: ProgressMode,
     #[command(flatten)]
     threshold: ThresholdArgs,
     #[command(flatten)]
@@ -146,6 +155,24 @@ fn size(text: &str) -> Result<u64, String> {
     bytes.ok_or("write a whole number above 0 with KiB, MiB or GiB".to_owned())
 }
 
+/// A shard, from the text or from what a scheduler has put into the environment.
+fn shard(text: &str) -> Result<Shard, String> {
+    let number = |name: &str| -> Result<usize, String> {
+        let value = std::env::var(name).map_err(|_| format!("{name} is not in the environment"))?;
+        value.parse().map_err(|_| format!("{name} is '{value}', which is no number"))
+    };
+    if text == "slurm" {
+        let place = number("SLURM_ARRAY_TASK_ID")?
+            .checked_sub(number("SLURM_ARRAY_TASK_MIN")?)
+            .ok_or("SLURM_ARRAY_TASK_ID is below SLURM_ARRAY_TASK_MIN")?;
+        return format!("{}/{}", place + 1, number("SLURM_ARRAY_TASK_COUNT")?).parse();
+    }
+    match text.strip_prefix("kubernetes/") {
+        Some(count) => format!("{}/{count}", number("JOB_COMPLETION_INDEX")? + 1).parse(),
+        None => text.parse(),
+    }
+}
+
 fn rate(text: &str) -> Result<f64, String> {
     let rate = text.parse::<f64>().ok().filter(|rate| *rate > 0.0 && *rate < 1.0);
     rate.ok_or("must lie strictly between 0 and 1".to_owned())
@@ -178,7 +205,11 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         Some(images) => Batches::Of(images as usize),
         None => Batches::Within(args.memory),
     };
-    measure(&suite, &out, &args.engine.options(), batch)
+    let engine = args.engine.options();
+    match args.shard {
+        Some(shard) => work(&suite, &out, (engine, batch), shard, args.progress),
+        None => measure(&suite, &out, &Answers::Engines(engine, batch), args.progress),
+    }
 }
 
 impl Args {

@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    io::Write,
+    io::{Seek, Write},
     path::{Path, PathBuf},
 };
 
@@ -67,6 +67,8 @@ pub struct GrowingCsv {
     path: PathBuf,
     writer: csv::Writer<tempfile::NamedTempFile>,
     rows: u64,
+    /// Rows and bytes that [`rewind`](Self::rewind) leaves.
+    kept: (u64, u64),
 }
 
 impl GrowingCsv {
@@ -77,7 +79,8 @@ impl GrowingCsv {
     pub fn create(path: &Path) -> anyhow::Result<Self> {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
         let file = new_file(folder.unwrap_or(Path::new("."))).with_context(|| cannot(path))?;
-        Ok(Self { path: path.to_owned(), writer: csv::Writer::from_writer(file), rows: 0 })
+        let writer = csv::Writer::from_writer(file);
+        Ok(Self { path: path.to_owned(), writer, rows: 0, kept: (0, 0) })
     }
 
     /// One row more.
@@ -99,6 +102,22 @@ impl GrowingCsv {
         &self.path
     }
 
+    /// Takes back every row since the last [`publish`](Self::publish).
+    ///
+    /// # Errors
+    /// Where it cannot be written, naming the file.
+    pub fn rewind(self) -> anyhow::Result<Self> {
+        let Self { path, writer, kept: (rows, bytes), .. } = self;
+        let rewind = || -> std::io::Result<_> {
+            let mut file = writer.into_inner().map_err(|error| error.into_error())?;
+            file.as_file().set_len(bytes)?;
+            file.seek(std::io::SeekFrom::End(0))?;
+            Ok(csv::WriterBuilder::new().has_headers(rows == 0).from_writer(file))
+        };
+        let writer = rewind().with_context(|| cannot(&path))?;
+        Ok(Self { path, writer, rows, kept: (rows, bytes) })
+    }
+
     /// Puts what there is so far in its place, in one step; more can follow. Without a row there is
     /// no file.
     ///
@@ -115,6 +134,7 @@ impl GrowingCsv {
             std::io::copy(&mut self.writer.get_ref().reopen()?, &mut copy)?;
             copy.as_file().sync_all()?;
             copy.persist(&self.path)?;
+            self.kept = (self.rows, self.writer.get_ref().as_file().metadata()?.len());
             Ok(())
         };
         publish().with_context(|| cannot(&self.path))

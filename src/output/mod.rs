@@ -2,12 +2,14 @@
 
 mod files;
 mod journal;
+mod lock;
 mod progress;
 
 pub use files::{
     GrowingCsv, csv_of, ensure_absent, write_bytes, write_csv, write_folder, write_text,
 };
 pub use journal::Journal;
+pub use lock::FolderLock;
 pub use progress::{attack_bar, dimension_bar, progress_bar, spinner, warn};
 
 use clap::ValueEnum;

@@ -44,6 +44,11 @@ pub struct Images {
     pub labels: Option<Vec<usize>>,
 }
 
+/// The file of a data set that is named by its folder.
+pub(crate) fn file(path: &Path) -> PathBuf {
+    if path.is_dir() { path.join(cifar10::TEST_FILE) } else { path.to_owned() }
+}
+
 impl Images {
     /// Reads a data set, its kind told by its content: IDX (plain or gzip, the label file found
     /// beside it by its usual name), CIFAR-10 binary (a file or the folder holding
@@ -52,7 +57,7 @@ impl Images {
     /// # Errors
     /// [`Error::Dataset`] names what was expected and found in a damaged or unknown file.
     pub fn open(path: &Path, labels: Option<&Path>) -> Result<Self> {
-        let path = if path.is_dir() { path.join(cifar10::TEST_FILE) } else { path.to_owned() };
+        let path = file(path);
         let kind = kind(&path)?;
         let mut images = match kind {
             Kind::Idx => idx::read(&path, labels),

@@ -48,7 +48,7 @@ impl ImageStream {
     /// # Errors
     /// Those of [`Images::open`].
     pub fn open(path: &Path, labels: Option<&Path>) -> Result<Self> {
-        let path = if path.is_dir() { path.join(cifar10::TEST_FILE) } else { path.to_owned() };
+        let path = super::file(path);
         let (head, len, origin) = match (kind(&path)?, labels) {
             (Kind::Idx, labels) => {
                 let (head, len) = idx::head(&path, labels)?;

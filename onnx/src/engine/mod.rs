@@ -26,7 +26,7 @@ pub enum EngineChoice {
 }
 
 /// Where the engine computes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Device {
     /// The processor.
@@ -59,7 +59,7 @@ pub struct EngineOptions {
 }
 
 /// The engine that computed a number, for every row of results.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct EngineInfo {
     /// `onnxruntime` or `tract`.
     pub name: String,

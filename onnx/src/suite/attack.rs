@@ -12,7 +12,7 @@ use super::{
     detect::Split,
     scored::Scored,
     table::{Place, Table},
-    units::{Unit, Units},
+    units::Unit,
 };
 use crate::{
     attack::{self, Attack, Goal, Outcome, Pool, Settings, Subjects, Summary},
@@ -23,7 +23,7 @@ use crate::{
     error::{Error, Result},
     model::{Batch, ConditionalModel, Differentiable, ModelSpec},
     record::AttackRow,
-    suite::{Model, Task},
+    suite::{Kept, Model, Task},
 };
 
 /// Real images of each class that an attack may start from.
@@ -59,7 +59,7 @@ pub(super) struct Target<'a> {
     pub(super) split: &'a Split,
     pub(super) detectors: &'a [SavedDetector],
     pub(super) sha256: &'a str,
-    pub(super) units: Option<&'a Units>,
+    pub(super) kept: Kept<'a>,
 }
 
 /// Everything that an outcome depends on, in the order in which it is hashed.
@@ -90,7 +90,7 @@ impl Target<'_> {
         })
     }
 
-    /// Attacks, and puts the numbers into `table`.
+    /// Attacks, and puts the numbers into `table`; nothing comes out of a shard.
     ///
     /// # Errors
     /// Where no image can be attacked, the attack needs gradients that the model does not have, or
@@ -101,7 +101,7 @@ impl Target<'_> {
         model: &mut Model<'_>,
         table: &mut Table,
         report: &mut dyn FnMut(Event<'_>) -> Result<()>,
-    ) -> Result<Attacked> {
+    ) -> Result<Option<Attacked>> {
         let saved = self.detector(settings)?;
         let name = settings.name();
         let (eligible, mut chosen, rest) = self.choose(settings, &saved.detector, table.seed)?;
@@ -151,6 +151,9 @@ impl Target<'_> {
         let built = settings.built(pool)?;
         done.run(&built, model, &subjects, &saved.detector, &run, &labels, report)?;
         let seconds = start.elapsed().as_secs_f64();
+        if self.kept.shard.is_some() {
+            return Ok(None);
+        }
         let outcomes: Vec<Outcome> = done.outcomes.into_iter().flatten().collect();
         let summary = Summary::of(&outcomes).expect("at least one image was attacked");
         let attacked = Attacked {
@@ -164,7 +167,7 @@ impl Target<'_> {
             seconds,
         };
         numbers(table, self.images.name(), &attacked);
-        Ok(attacked)
+        Ok(Some(attacked))
     }
 
     /// Images to attack, and the eligible ones that are left, each in an order of its own stream.
@@ -276,7 +279,7 @@ impl Done<'_> {
         labels: &[usize],
         report: &mut dyn FnMut(Event<'_>) -> Result<()>,
     ) -> Result<usize> {
-        let Some(units) = self.target.units else { return Ok(0) };
+        let Some(units) = self.target.kept.units else { return Ok(0) };
         for (place, unit) in self.units.iter().enumerate() {
             if let Some(outcome) = units.load::<Outcome>(unit)? {
                 report(Event::Attacked(&self.row(&outcome, labels[place])))?;
@@ -301,8 +304,10 @@ impl Done<'_> {
         labels: &[usize],
         report: &mut dyn FnMut(Event<'_>) -> Result<()>,
     ) -> Result<()> {
-        let places: Vec<usize> =
-            (0..subjects.len()).filter(|place| self.outcomes[*place].is_none()).collect();
+        let own = |place: &usize| self.target.kept.shard.is_none_or(|shard| shard.takes(*place));
+        let places: Vec<usize> = (0..subjects.len())
+            .filter(|place| self.outcomes[*place].is_none() && own(place))
+            .collect();
         let left = Subjects {
             batch: Batch {
                 x: subjects.batch.x.select_columns(&places),
@@ -315,7 +320,7 @@ impl Done<'_> {
         let mut sink = |outcome: Outcome| {
             let found = subjects.indices.iter().position(|index| *index == outcome.index);
             let place = found.expect("an outcome is that of a subject");
-            if let Some(units) = self.target.units {
+            if let Some(units) = self.target.kept.units {
                 units.save(&self.units[place], &outcome)?;
             }
             (report.borrow_mut())(Event::Attacked(&self.row(&outcome, labels[place])))?;

@@ -14,9 +14,12 @@ mod interpolate;
 mod likelihood;
 mod objective;
 mod out_of_distribution;
+mod remembered;
+mod replay;
 mod run;
 mod scored;
 mod settings;
+mod shard;
 mod table;
 mod units;
 
@@ -27,6 +30,7 @@ use std::{
 };
 
 use serde::Deserialize;
+use sha2::{Digest, Sha256};
 
 pub use attack::Attacked;
 pub use attack_settings::{AttackSettings, Method, StartKind, Weight};
@@ -34,14 +38,17 @@ pub use curves::{HistogramRow, PathCurveRow, ReliabilityRow, RocRow};
 pub use detect::file_name as detector_file;
 pub use interpolate::{Example, Interpolation};
 pub use out_of_distribution::{Likelihoods, Separation};
-pub use run::{Event, Model, Outcome, Subject, run_model};
+pub use replay::Replay;
+pub use run::{Event, Kept, Model, Outcome, Subject, run_model};
 pub use settings::{
     ClassGapSettings, Detect, Interpolate, ObjectiveSettings, PAIRS, Synthetic, Task, Threshold,
 };
+pub use shard::Shard;
 pub use units::Units;
 
 use crate::{
     contract::Overrides,
+    dataset,
     error::{Error, Result},
 };
 
@@ -147,6 +154,34 @@ impl Suite {
         }
     }
 
+    /// SHA-256 of everything that decides what is measured, but for the folders that files are in.
+    pub fn fingerprint(&self) -> String {
+        let name = |path: &Path| path.file_name().map(PathBuf::from).unwrap_or_default();
+        let mut bare = self.clone();
+        bare.models.iter_mut().for_each(|model| model.path = name(&model.path));
+        for data in std::iter::once(&mut bare.data).chain(&mut bare.out_of_distribution) {
+            data.images = name(&data.images);
+            data.labels = data.labels.as_deref().map(name);
+        }
+        hex(&Sha256::digest(format!("{bare:?}")))
+    }
+
+    /// Name and SHA-256 of each file of data.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where one cannot be read.
+    pub fn data_hashes(&self) -> Result<Vec<(String, String)>> {
+        let entries = std::iter::once(&self.data).chain(&self.out_of_distribution);
+        let files = entries.flat_map(|entry| std::iter::once(&entry.images).chain(&entry.labels));
+        let hash = |path: &PathBuf| {
+            let path = dataset::file(path);
+            let bytes = fs::read(&path).map_err(Error::io(&path))?;
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            Ok((name, hex(&Sha256::digest(bytes))))
+        };
+        files.map(hash).collect()
+    }
+
     /// Reads a suite; its relative paths start at the suite's own folder.
     ///
     /// # Errors
@@ -168,4 +203,8 @@ impl Suite {
         }
         Ok(suite)
     }
+}
+
+fn hex(digest: &[u8]) -> String {
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }

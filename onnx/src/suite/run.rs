@@ -1,13 +1,14 @@
 //! Running a suite on one model: every data set is seen once, and the tasks get what was seen.
 
 use super::{
-    Attacked, DataEntry, Interpolation, Suite, Task, Units,
+    Attacked, DataEntry, Interpolation, Replay, Shard, Suite, Task, Units,
     attack::Target,
     class_gap, classify, detect,
     detect::{Part, Plan, Split},
     interpolate::{self, Ground},
     likelihood, objective, out_of_distribution,
     out_of_distribution::{Likelihoods, Separation},
+    remembered::Remembered,
     scored::Scored,
     table::Table,
 };
@@ -101,6 +102,16 @@ pub struct Subject<'a> {
     pub pad: usize,
 }
 
+/// What becomes of a run's work.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Kept<'a> {
+    /// Where answers of the model and outcomes of attacks are kept, and found again.
+    pub units: Option<&'a Units>,
+    /// Of the work that can be shared this part alone. What comes out is then no result, and only
+    /// what is kept is of use: scoring the data, which the rest depends on, is done by every shard.
+    pub shard: Option<Shard>,
+}
+
 /// A model with or without gradients.
 pub enum Model<'a> {
     /// Values alone.
@@ -138,6 +149,18 @@ impl Model<'_> {
     }
 }
 
+impl Subject<'_> {
+    fn remembered<'a>(
+        &'a mut self,
+        units: Option<&'a Units>,
+        shard: Option<Shard>,
+        calls: usize,
+    ) -> Remembered<'a> {
+        let Self { model, engine, sha256, .. } = self;
+        Remembered { model: model.values(), engine, sha256, units, shard, calls }
+    }
+}
+
 impl<'a> Subject<'a> {
     /// An opened checkpoint.
     pub fn of(checkpoint: &'a mut Checkpoint) -> Self {
@@ -146,6 +169,16 @@ impl<'a> Subject<'a> {
             sha256: checkpoint.sha256.clone(),
             pad: checkpoint.contract.pad,
             model: Model::Values(checkpoint),
+        }
+    }
+
+    /// One that is not asked any more.
+    pub fn replayed(replay: &'a mut Replay, engine: EngineInfo) -> Self {
+        Self {
+            engine,
+            sha256: replay.sha256.clone(),
+            pad: replay.contract.pad,
+            model: Model::Gradients(replay),
         }
     }
 
@@ -195,7 +228,7 @@ impl Suite {
 /// Measures one model as the suite asks.
 ///
 /// `batch_size` changes speed and memory only. `report` hears of every image; its errors end the
-/// run. What attacks found is kept in `units`, and not looked for again.
+/// run. What `kept` has is not computed again.
 ///
 /// # Errors
 /// Where a setting is impossible, data cannot be read or does not fit the model, the engine or
@@ -207,7 +240,7 @@ pub fn run_model<'a>(
     suite: &'a Suite,
     subject: Subject<'_>,
     batch_size: usize,
-    units: Option<&'a Units>,
+    kept: Kept<'a>,
     report: &'a mut dyn FnMut(Event<'_>) -> Result<()>,
 ) -> Result<Outcome> {
     suite.check()?;
@@ -234,8 +267,8 @@ pub fn run_model<'a>(
     let sha256 = subject.sha256.clone();
     let table =
         Table { spec: spec.clone(), engine: engine.clone(), seed: suite.seed, rows: vec![] };
-    let mut run = Run { suite, subject, batch_size, units, report, table };
-    let scored = run.see(&data, gap.as_mut())?;
+    let mut run = Run { suite, subject, batch_size, kept, calls: 0, report, table };
+    let scored = run.see(&data, gap.as_mut(), None)?;
     let detectors = plan.detectors(suite, &spec, &sha256, (data.name(), &scored, &split))?;
     let real = Real { images: &data, scored: &scored, split: &split, detectors: &detectors };
     let reliability = run.data(&real)?;
@@ -294,7 +327,9 @@ struct Run<'a, 'm> {
     suite: &'a Suite,
     subject: Subject<'m>,
     batch_size: usize,
-    units: Option<&'a Units>,
+    kept: Kept<'a>,
+    /// Calls of the model so far.
+    calls: usize,
     report: &'a mut dyn FnMut(Event<'_>) -> Result<()>,
     table: Table,
 }
@@ -305,6 +340,7 @@ impl Run<'_, '_> {
         &mut self,
         images: &ImageStream,
         mut gap: Option<&mut class_gap::Collector>,
+        shard: Option<Shard>,
     ) -> Result<Scored> {
         let (report, spec) = (&mut *self.report, &self.table.spec);
         report(Event::Started { dataset: images.name(), images: images.len() })?;
@@ -317,8 +353,10 @@ impl Run<'_, '_> {
             }
             report(Event::Seen(1))
         };
-        let (model, seed) = (self.subject.model.values(), self.suite.seed);
-        crate::likelihood::for_each_streamed(model, images, self.batch_size, seed, visit)?;
+        let mut model = self.subject.remembered(self.kept.units, shard, self.calls);
+        let seed = self.suite.seed;
+        crate::likelihood::for_each_streamed(&mut model, images, self.batch_size, seed, visit)?;
+        self.calls = model.calls;
         Ok(scored)
     }
 
@@ -349,8 +387,12 @@ impl Run<'_, '_> {
     fn walk(&mut self, real: &Real<'_>) -> Result<Interpolation> {
         let Real { images, scored, split, detectors } = *real;
         let ground = Ground { images, scored, split, detectors };
-        let (settings, model) = (&self.suite.interpolate, self.subject.model.values());
-        ground.walk(settings, model, self.batch_size, &mut self.table, self.report)
+        let Kept { units, shard } = self.kept;
+        let mut model = self.subject.remembered(units, shard, self.calls);
+        let (settings, table) = (&self.suite.interpolate, &mut self.table);
+        let walked = ground.walk(settings, &mut model, self.batch_size, table, self.report);
+        self.calls = model.calls;
+        walked
     }
 
     /// The attacks, one after the other.
@@ -359,11 +401,12 @@ impl Run<'_, '_> {
             return Ok(vec![]);
         }
         let Real { images, scored, split, detectors } = *real;
-        let (sha256, units) = (&self.subject.sha256, self.units);
-        let target = Target { images, scored, split, detectors, sha256, units };
+        let (sha256, kept) = (&self.subject.sha256, self.kept);
+        let target = Target { images, scored, split, detectors, sha256, kept };
         let model = &mut self.subject.model;
         let attack = |settings| target.attack(settings, model, &mut self.table, self.report);
-        self.suite.attacks.iter().map(attack).collect()
+        let attacked = self.suite.attacks.iter().map(attack).collect::<Result<Vec<_>>>()?;
+        Ok(attacked.into_iter().flatten().collect())
     }
 
     /// The tasks on other data.
@@ -372,7 +415,7 @@ impl Run<'_, '_> {
         images: &ImageStream,
         real: &Real<'_>,
     ) -> Result<(Vec<Separation>, Option<Likelihoods>)> {
-        let (name, scored) = (images.name(), self.see(images, None)?);
+        let (name, scored) = (images.name(), self.see(images, None, self.kept.shard)?);
         if self.suite.has(Task::Likelihood) {
             likelihood::measure(&mut self.table, name, &scored);
         }

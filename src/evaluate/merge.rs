@@ -1,0 +1,72 @@
+//! `evaluate merge`: the results of a suite whose work was shared.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use anyhow::Context;
+use undetected_onnx::suite::Suite;
+
+use super::{
+    measure::{Answers, UNITS, measure},
+    progress::ProgressMode,
+    shard_record::ShardRecord,
+};
+
+/// Put the work of all shards of a suite together, as if one machine had done it.
+///
+/// Nothing is computed: the folders of the shards hold every answer of the models. Shards of another
+/// suite, seed, program, data, checkpoint or engine are refused, and so is an incomplete set. The
+/// tables are byte for byte those of a run without shards.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Args {
+    /// The suite that the shards are of.
+    suite: PathBuf,
+    /// The folders of its shards, all of them.
+    #[arg(required = true)]
+    shards: Vec<PathBuf>,
+    /// Where the files go [default: out/NAME].
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// How progress is shown.
+    #[arg(long, value_enum, default_value_t = ProgressMode::Bar)]
+    progress: ProgressMode,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  evaluate run onnx/suites/demo.toml --shard 1/2 --out out/part-1
+  evaluate run onnx/suites/demo.toml --shard 2/2 --out out/part-2
+  evaluate merge onnx/suites/demo.toml out/part-1 out/part-2";
+
+pub fn run(args: &Args) -> anyhow::Result<()> {
+    let suite = Suite::read(&args.suite)?;
+    let read = |folder: &PathBuf| Ok((folder.clone(), ShardRecord::read(folder)?));
+    let shards = args.shards.iter().map(read).collect::<anyhow::Result<Vec<_>>>()?;
+    let record = ShardRecord::agree(&suite, &shards)?;
+    let out = args.out.clone().unwrap_or_else(|| Path::new("out").join(&suite.name));
+    for (folder, _) in &shards {
+        gather(&folder.join(UNITS), &out.join(UNITS))?;
+    }
+    measure(&suite, &out, &Answers::Shards(&record), args.progress)
+}
+
+/// Copies the finished work that is not there yet.
+fn gather(from: &Path, to: &Path) -> anyhow::Result<()> {
+    let cannot = || format!("cannot copy {} to {}", from.display(), to.display());
+    fs::create_dir_all(to).with_context(cannot)?;
+    for entry in fs::read_dir(from).with_context(cannot)? {
+        let entry = entry.with_context(cannot)?;
+        let target = to.join(entry.file_name());
+        let is_unit = entry.path().extension().is_some_and(|extension| extension == "unit");
+        if is_unit && !target.exists() {
+            // Whole or not at all, as the original came into its place.
+            let copy = target.with_extension("copy");
+            fs::copy(entry.path(), &copy).with_context(cannot)?;
+            fs::rename(&copy, &target).with_context(cannot)?;
+        }
+    }
+    Ok(())
+}
