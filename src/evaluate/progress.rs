@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Once,
+        Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
     time::{Duration, Instant},
@@ -11,6 +11,7 @@ use std::{
 use clap::ValueEnum;
 use indicatif::ProgressBar;
 use serde_json::json;
+use signal_hook::{consts::SIGINT, flag};
 use undetected_onnx::{Error, record::AttackRow, suite::Event};
 
 use crate::output;
@@ -29,24 +30,20 @@ pub enum ProgressMode {
     Quiet,
 }
 
-/// Set by Ctrl-C.
-static STOP: AtomicBool = AtomicBool::new(false);
-
 /// From now on the first Ctrl-C lets the engine's call end and then the run; the second ends it at
-/// once. Either way what is done is kept.
-fn mind_interruptions() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        let handled = ctrlc::set_handler(|| {
-            if STOP.swap(true, Ordering::SeqCst) {
-                std::process::exit(INTERRUPTED);
-            }
-            output::warn("stopping when the engine's call is done; Ctrl-C again stops at once");
-        });
-        if let Err(error) = handled {
+/// once. Either way what is done is kept. Returns what the first one sets.
+fn stop_flag() -> Arc<AtomicBool> {
+    static FLAG: OnceLock<Arc<AtomicBool>> = OnceLock::new();
+    let install = || {
+        let flag = Arc::new(AtomicBool::new(false));
+        // In this order: the first finds the flag unset and sets it.
+        let second = flag::register_conditional_shutdown(SIGINT, INTERRUPTED, Arc::clone(&flag));
+        if let Err(error) = second.and(flag::register(SIGINT, Arc::clone(&flag))) {
             output::warn(&format!("warning: Ctrl-C stops at once: {error}"));
         }
-    });
+        flag
+    };
+    Arc::clone(FLAG.get_or_init(install))
 }
 
 /// Exit status of a run that was told to stop, as shells give it.
@@ -62,6 +59,7 @@ pub struct Progress {
     bar: ProgressBar,
     spoke: Instant,
     attack: Attack,
+    stop: Arc<AtomicBool>,
 }
 
 /// How far an attack is.
@@ -76,7 +74,6 @@ struct Attack {
 impl Progress {
     /// Of the model at `place`, from 0, of `models`.
     pub fn new(mode: ProgressMode, model: &str, place: usize, models: usize) -> Self {
-        mind_interruptions();
         Self {
             mode,
             model: model.to_owned(),
@@ -85,6 +82,7 @@ impl Progress {
             bar: ProgressBar::hidden(),
             spoke: Instant::now(),
             attack: Attack::default(),
+            stop: stop_flag(),
         }
     }
 
@@ -106,7 +104,7 @@ impl Progress {
             Event::Attacked(row) => self.attacked(row),
             _ => return Ok(()),
         }
-        match STOP.load(Ordering::SeqCst) {
+        match self.stop.load(Ordering::SeqCst) {
             true => Err(Error::Interrupted),
             false => Ok(()),
         }
