@@ -169,9 +169,9 @@ fn one_model_fails_alone() {
     let broken = folder.path().join("broken.onnx");
     let checkpoints = Path::new(env!("CARGO_MANIFEST_DIR")).join("onnx/checkpoints");
     let mut bytes = fs::read(checkpoints.join("glow-mnist-base-small.onnx")).unwrap();
-    // A weight that is changed: the file is read, and its values are wrong.
+    // Weights that are changed: the file is read, and its values are wrong.
     let middle = bytes.len() / 2;
-    bytes[middle..middle + 64].fill(0x3f);
+    bytes[middle..middle + 10_000].fill(0x3f);
     fs::write(&broken, bytes).unwrap();
     let text = fs::read_to_string(&path).unwrap();
     let both =
