@@ -6,11 +6,9 @@ mod gradients;
 
 use common::*;
 use gradients::*;
-use ndarray::ArrayD;
 use proptest::prelude::*;
 use undetected_onnx::{
     autodiff::{COTANGENT, GRADIENT, append, differentiate, obstacles, prune, with_input_gradient},
-    engine::EngineChoice,
     proto::{GraphProto, ModelProto, NodeProto, tensor_proto::DataType},
 };
 
@@ -197,31 +195,13 @@ proptest! {
         pixels in prop::collection::vec(-1.0..1.0f64, 12),
         weights in prop::collection::vec(-1.0..1.0f64, 12),
     ) {
-        const STEP: f64 = 2e-3;
         let model = with_input_gradient(&random_graph(&steps), "y", "x").unwrap();
         let x = array(&[1, 3, 4], |index| pixels[index]);
         let cotangent = array(&[1, 3, 4], |index| weights[index]);
-        let ports: [(&str, &[usize]); 2] = [("x", &[3, 4]), (COTANGENT, &[3, 4])];
-        let mut session =
-            Session::open(&model, EngineChoice::Ort, &ports, &["y", GRADIENT]).unwrap();
-        let gradient = session.run(&[&x, &cotangent]).unwrap().pop().unwrap();
-        let norm = gradient.iter().map(|slope| slope * slope).sum::<f64>().sqrt();
-        prop_assert!(norm.is_finite());
-        let direction = array(&[1, 3, 4], |index| gradient[index] / norm.max(1e-3) + pixels[11 - index]);
-        let mut product = |step: f64| -> f64 {
-            let moved: ArrayD<f64> = &x + &direction * step;
-            let y = session.run(&[&moved, &cotangent]).unwrap().remove(0);
-            y.iter().zip(&weights).map(|(y, weight)| y * weight).sum()
-        };
-        let (ahead, here, behind) = (product(STEP), product(0.0), product(-STEP));
-        let (right, left) = ((ahead - here) / STEP, (here - behind) / STEP);
-        let expected: f64 = gradient.iter().zip(&direction).map(|(a, b)| a * b).sum();
-        // Between the one-sided slopes, which a kink of Max or Min sets apart; float32 of values of
-        // order ten leaves 1e-6/STEP.
-        let slack = 1e-2 * (norm + expected.abs()) + 5e-3;
-        prop_assert!(
-            expected >= right.min(left) - slack && expected <= right.max(left) + slack,
-            "{expected} outside {left} to {right}"
-        );
+        let shift = array(&[1, 3, 4], |index| pixels[11 - index]);
+        for choice in ENGINES {
+            let found = Directional::measure(&model, choice, &x, &cotangent, &shift);
+            prop_assert!(found.agrees(), "{choice:?}: {found:?}");
+        }
     }
 }
