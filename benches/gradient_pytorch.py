@@ -1,9 +1,9 @@
 """The PyTorch side of `cargo bench --bench gradient`: eager forward and backward, one at a time on request.
 
-    python gradient_pytorch.py serve CHECKPOINT THREADS    its layers; lines "forward N" or "both N" in, seconds out
-    python gradient_pytorch.py export PRESET OUT.onnx      a preset's layers as a graph
+    python gradient_pytorch.py serve CHECKPOINT          its layers; lines "forward N" or "both N" in, seconds out
+    python gradient_pytorch.py export PRESET OUT.onnx    a preset's layers as a graph
 
-Weights are drawn at random: they do not change the work.
+Weights are drawn at random: they do not change the work. One thread; seconds are the processor's.
 
 Needs the exporter: pip install onnx/exporter.
 """
@@ -39,7 +39,7 @@ def model(config):
 
 def seconds(network, config, command, count):
     x, noise = torch.rand(2, count, config.channels, config.side, config.side)
-    start = time.perf_counter()
+    start = time.process_time()
     if command == "forward":
         with torch.no_grad():
             network(x, noise)
@@ -47,11 +47,11 @@ def seconds(network, config, command, count):
         x.requires_grad_()
         log_prob = network(x, noise)[0]
         torch.autograd.grad(log_prob[:, 0].sum(), x)
-    return time.perf_counter() - start
+    return time.process_time() - start
 
 
-def serve(checkpoint, threads):
-    torch.set_num_threads(threads)
+def serve(checkpoint):
+    torch.set_num_threads(1)
     network = model(layers(checkpoint)).freeze().requires_grad_(False)
     config = network.config
     print("ready", torch.__version__, flush=True)
@@ -61,10 +61,10 @@ def serve(checkpoint, threads):
 
 
 def main():
-    command, what, last = sys.argv[1:]
+    command, what, *out = sys.argv[1:]
     if command == "serve":
-        return serve(what, int(last))
-    with open(last, "wb") as file:
+        return serve(what)
+    with open(out[0], "wb") as file:
         file.write(to_onnx(model(PRESETS[what].config)).SerializeToString())
 
 

@@ -34,6 +34,45 @@ fn an_operator_without_a_rule_is_named_with_the_file_to_write() {
     assert_eq!(found.zero, [("f_node".to_owned(), "Floor".to_owned())]);
 }
 
+/// A branch reads `f` from the graph around it, without naming it as an input: no rule, and never a
+/// gradient that leaves the branch out.
+#[test]
+fn a_branch_or_loop_on_the_way_is_refused() {
+    let body = |operator: &str, output: &str| GraphProto {
+        node: vec![node(operator, &["f"], output)],
+        output: vec![port(output, DataType::Float, &[None, Some(3)])],
+        ..Default::default()
+    };
+    let attributes = [("then_branch", "Relu"), ("else_branch", "Neg"), ("body", "Exp")];
+    for (operator, inputs, held) in
+        [("If", &["yes"][..], &attributes[..2]), ("Loop", &["trips", "yes", "f"], &attributes[2..])]
+    {
+        let mut with_body = floor_then("Exp");
+        let nodes = &mut with_body.graph.as_mut().unwrap().node;
+        nodes[0] = node("Tanh", &["x"], "f");
+        nodes[1] = node(operator, inputs, "y");
+        nodes[1].attribute =
+            held.iter().map(|(name, inner)| graph_attribute(name, body(inner, name))).collect();
+        let text = message(with_input_gradient(&with_body, "y", "x"));
+        let file = format!("onnx/src/autodiff/rules/{}.rs", operator.to_lowercase());
+        for part in ["y_node", operator, &file] {
+            assert!(text.contains(part), "{text}");
+        }
+        let found = obstacles(&with_body, "y", "x").unwrap();
+        assert_eq!(found.without_rule, [("y_node".to_owned(), operator.to_owned())]);
+    }
+}
+
+#[test]
+fn a_function_of_the_models_own_is_refused_with_what_to_do() {
+    let mut own = floor_then("Twice");
+    own.graph.as_mut().unwrap().node[1].domain = Some("own".to_owned());
+    let text = message(with_input_gradient(&own, "y", "x"));
+    for part in ["y_node", "Twice", "domain 'own'", "inline_local_functions"] {
+        assert!(text.contains(part), "{text}");
+    }
+}
+
 #[test]
 fn ports_operator_sets_and_names_that_do_not_fit() {
     let good = floor_then("Exp");
