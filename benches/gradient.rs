@@ -1,33 +1,42 @@
 //! Value and gradient in one run against the forward pass, and against PyTorch, in turns.
 //!
 //! `cargo bench --bench gradient -- PYTHON` with a Python that has the exporter; without, no PyTorch.
-//! Others use the machine: what counts are the ratios within a turn, not the seconds.
+//! One thread, and the seconds are the processor's for it: where others use the machine, the wall
+//! clock counts them too, and the longer of two runs is interrupted more often. Needs Linux.
 
 use std::{
     io::{BufRead, BufReader, Write},
     path::Path,
     process::{Child, Command, Stdio},
-    time::Instant,
 };
 
 use undetected::onnx::{
     autodiff::{COTANGENT, GRADIENT, with_input_gradient},
+    contract::{Contract, Overrides},
     engine::{self, Engine, EngineChoice, EngineOptions, Signature},
     graph::ModelFile,
+    proto::ModelProto,
 };
 
-const CHECKPOINT: &str = "onnx/checkpoints/glow-mnist-reweight-small.onnx";
+/// Every graph that ships and has a gradient: the other checkpoints differ from the first in weights.
+const CHECKPOINTS: [&str; 4] = [
+    "glow-mnist-reweight",
+    "glow-mnist-split",
+    "glow-cifar10-jpeg75-reweight",
+    "glow-cifar10-jpeg75-split",
+];
 const SCRIPT: &str = "benches/gradient_pytorch.py";
-const BATCHES: [usize; 3] = [1, 16, 64];
-const THREADS: [usize; 2] = [1, 2];
-const TURNS: usize = 15;
+const BATCHES: [usize; 2] = [1, 16];
+const TURNS: usize = 9;
+/// Images of the run whose memory is measured.
+const MEMORY_BATCH: usize = 16;
 
 struct PyTorch(Child, BufReader<std::process::ChildStdout>);
 
 impl PyTorch {
-    fn start(python: &str, threads: usize) -> Self {
+    fn start(python: &str, checkpoint: &str) -> Self {
         let mut child = Command::new(python)
-            .args([SCRIPT, "serve", "small", &threads.to_string()])
+            .args([SCRIPT, "serve", checkpoint])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -35,7 +44,7 @@ impl PyTorch {
         let mut answers = BufReader::new(child.stdout.take().expect("piped"));
         let mut line = String::new();
         answers.read_line(&mut line).expect("an answer");
-        print!("PyTorch {line}");
+        assert!(line.starts_with("ready"), "{SCRIPT} does not start");
         Self(child, answers)
     }
 
@@ -55,25 +64,90 @@ impl Drop for PyTorch {
     }
 }
 
-fn open(file: &ModelFile, gradient: bool, threads: usize) -> Box<dyn Engine> {
-    let image = |name: &str| (name.to_owned(), vec![1, 32, 32]);
-    let mut signature = Signature {
-        inputs: vec![image("x"), image("noise")],
-        outputs: vec!["log_prob".to_owned()],
-    };
-    if gradient {
-        signature.inputs.push((COTANGENT.to_owned(), vec![10]));
-        signature.outputs.push(GRADIENT.to_owned());
+/// A checkpoint as it is and differentiated, and what it takes.
+struct Model {
+    path: String,
+    file: ModelFile,
+    with_gradient: ModelFile,
+    contract: Contract,
+}
+
+impl Model {
+    fn read(path: &str) -> Self {
+        let file = ModelFile::read(Path::new(path)).expect("the shipped checkpoint");
+        let contract = Contract::read(&file, &Overrides::default()).expect("its contract");
+        let with_gradient = file.with_model(rewritten(&file)).expect("weights inside");
+        Self { path: path.to_owned(), file, with_gradient, contract }
     }
-    let choice = EngineChoice::Ort;
-    let options = EngineOptions { choice, threads, ..EngineOptions::default() };
-    engine::open(file, &signature, &options).expect("the checkpoint opens").engine
+
+    fn open(&self, gradient: bool) -> Box<dyn Engine> {
+        let image = &self.contract.spec.image;
+        let shape = vec![image.channels, image.height, image.width];
+        let port = |name: &str| (name.to_owned(), shape.clone());
+        let inputs = vec![port("x"), port("noise")];
+        let mut signature = Signature { inputs, outputs: vec!["log_prob".to_owned()] };
+        if gradient {
+            signature.inputs.push((COTANGENT.to_owned(), vec![self.contract.spec.classes.len()]));
+            signature.outputs.push(GRADIENT.to_owned());
+        }
+        let options = EngineOptions { choice: EngineChoice::Ort, threads: 1, ..Default::default() };
+        let file = if gradient { &self.with_gradient } else { &self.file };
+        engine::open(file, &signature, &options).expect("the checkpoint opens").engine
+    }
+
+    /// Pixels, which serve as noise too, and a cotangent.
+    fn inputs(&self, n: usize) -> [Vec<f32>; 2] {
+        let spec = &self.contract.spec;
+        let pixel = |index: usize| (index * 37 % 251) as f32 / 251.0;
+        let pixels = (0..n * spec.image.len()).map(pixel).collect();
+        let classes = spec.classes.len();
+        let one_hot = |index: usize| if index.is_multiple_of(classes) { 1.0 } else { 0.0 };
+        [pixels, (0..n * classes).map(one_hot).collect()]
+    }
+
+    fn compare(&self, python: Option<&str>) {
+        let (mut forward, mut both) = (self.open(false), self.open(true));
+        let mut pytorch = python.map(|python| PyTorch::start(python, &self.path));
+        for n in BATCHES {
+            let [pixels, cotangent] = self.inputs(n);
+            let inputs = [pixels.as_slice(), &pixels, &cotangent];
+            let (mut times, mut slower, mut against) = (vec![], vec![], vec![]);
+            for turn in 0..TURNS + 2 {
+                let value = timed(&mut *forward, n, &inputs[..2]);
+                let gradient = timed(&mut *both, n, &inputs);
+                let eager = pytorch.as_mut().map(|pytorch| pytorch.seconds("both", n));
+                // The first turns warm up.
+                if turn >= 2 {
+                    times.push(1e3 * gradient / n as f64);
+                    slower.push(gradient / value);
+                    against.extend(eager.map(|eager| gradient / eager));
+                }
+            }
+            let against = if python.is_some() { spread(against) } else { "not run".to_owned() };
+            println!(
+                "{}, batch {n}: value and gradient {} ms an image; / forward {}; \
+                 / PyTorch {against}",
+                self.path,
+                spread(times),
+                spread(slower),
+            );
+        }
+    }
 }
 
 fn timed(engine: &mut dyn Engine, n: usize, inputs: &[&[f32]]) -> f64 {
-    let start = Instant::now();
+    let start = processor_seconds();
     engine.run(n, inputs).expect("it runs");
-    start.elapsed().as_secs_f64()
+    processor_seconds() - start
+}
+
+/// What the processor has spent on this thread.
+fn processor_seconds() -> f64 {
+    // The kernel brings the account up to date when it looks for another thread to run.
+    std::thread::yield_now();
+    let account = std::fs::read_to_string("/proc/thread-self/schedstat").expect("Linux");
+    let spent = account.split_whitespace().next().and_then(|first| first.parse::<f64>().ok());
+    1e-9 * spent.expect("nanoseconds")
 }
 
 /// Median with the quartiles.
@@ -83,61 +157,65 @@ fn spread(mut values: Vec<f64>) -> String {
     format!("{:.2} [{:.2}, {:.2}]", at(0.5), at(0.25), at(0.75))
 }
 
-fn compare(file: &ModelFile, with_gradient: &ModelFile, threads: usize, python: Option<&str>) {
-    let mut forward = open(file, false, threads);
-    let mut both = open(with_gradient, true, threads);
-    let mut pytorch = python.map(|python| PyTorch::start(python, threads));
-    for n in BATCHES {
-        let pixels: Vec<f32> = (0..n * 1024).map(|i| (i * 37 % 251) as f32 / 251.0).collect();
-        let cotangent: Vec<f32> =
-            (0..n * 10).map(|i| if i % 10 == 0 { 1.0 } else { 0.0 }).collect();
-        let inputs = [pixels.as_slice(), &pixels, &cotangent];
-        let (mut times, mut slower, mut against) = (vec![], vec![], vec![]);
-        for turn in 0..TURNS + 2 {
-            let value = timed(&mut *forward, n, &inputs[..2]);
-            let gradient = timed(&mut *both, n, &inputs);
-            let eager = pytorch.as_mut().map(|pytorch| pytorch.seconds("both", n));
-            // The first turns warm up.
-            if turn >= 2 {
-                times.push(1e3 * gradient / n as f64);
-                slower.push(gradient / value);
-                against.extend(eager.map(|eager| gradient / eager));
-            }
-        }
-        println!(
-            "threads {threads}, batch {n}: value and gradient {} ms an image; / forward {}; / PyTorch {}",
-            spread(times),
-            spread(slower),
-            if against.is_empty() { "not run".to_owned() } else { spread(against) },
-        );
-    }
+fn rewritten(file: &ModelFile) -> ModelProto {
+    with_input_gradient(&file.model, "log_prob", "x").expect("it is differentiable")
 }
 
 /// How long the rewriting takes.
-fn build(path: &Path) -> ModelFile {
-    let file = ModelFile::read(path).expect("a model");
-    let start = Instant::now();
-    let model = with_input_gradient(&file.model, "log_prob", "x").expect("it is differentiable");
-    let nodes =
-        |model: &undetected::onnx::proto::ModelProto| model.graph.as_ref().unwrap().node.len();
+fn time_rewriting(path: &str) {
+    let file = ModelFile::read(Path::new(path)).expect("a model");
+    let start = processor_seconds();
+    let model = rewritten(&file);
+    let seconds = processor_seconds() - start;
+    let nodes = |model: &ModelProto| model.graph.as_ref().map_or(0, |graph| graph.node.len());
+    let (before, after) = (nodes(&file.model), nodes(&model));
+    println!("{path}: {seconds:.3} s to differentiate {before} nodes ({after} after)");
+}
+
+/// The most memory that this process has held, in MB; Linux tells.
+fn peak_resident() -> f64 {
+    let status = std::fs::read_to_string("/proc/self/status").expect("Linux");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("VmHWM");
+    let kilobytes: f64 = line.trim().trim_end_matches(" kB").parse().expect("a number");
+    kilobytes / 1e3
+}
+
+/// One run in a process of its own, whose peak is then the run's.
+fn run_once(path: &str, gradient: bool) {
+    let model = Model::read(path);
+    let [pixels, cotangent] = model.inputs(MEMORY_BATCH);
+    let inputs = [pixels.as_slice(), &pixels, &cotangent];
+    let mut engine = model.open(gradient);
+    timed(&mut *engine, MEMORY_BATCH, if gradient { &inputs } else { &inputs[..2] });
+    println!("{}", peak_resident());
+}
+
+fn compare_memory(path: &str) {
+    let peak = |what: &str| -> f64 {
+        let this = std::env::current_exe().expect("this bench");
+        let ran = Command::new(this).args(["once", path, what]).output().expect("it runs");
+        String::from_utf8_lossy(&ran.stdout).trim().parse().expect("megabytes")
+    };
+    let (forward, both) = (peak("forward"), peak("both"));
     println!(
-        "{}: {:.3} s to differentiate {} nodes ({} after)",
-        path.display(),
-        start.elapsed().as_secs_f64(),
-        nodes(&file.model),
-        nodes(&model)
+        "{path}, batch {MEMORY_BATCH}: peak resident {both:.0} MB, forward {forward:.0} MB: {:.2}",
+        both / forward
     );
-    file.with_model(model).expect("weights inside")
 }
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|a| a != "--bench").collect();
+    if let [once, path, what] = arguments.as_slice()
+        && once == "once"
+    {
+        return run_once(path, what == "both");
+    }
     let python = arguments.first().map(String::as_str);
-    let checkpoint = Path::new(CHECKPOINT);
-    let file = ModelFile::read(checkpoint).expect("the shipped checkpoint");
-    let with_gradient = build(checkpoint);
-    arguments.iter().skip(1).for_each(|path| drop(build(Path::new(path))));
-    for threads in THREADS {
-        compare(&file, &with_gradient, threads, python);
+    arguments.iter().skip(1).for_each(|path| time_rewriting(path));
+    for name in CHECKPOINTS {
+        let path = format!("onnx/checkpoints/{name}-small.onnx");
+        time_rewriting(&path);
+        compare_memory(&path);
+        Model::read(&path).compare(python);
     }
 }

@@ -361,6 +361,35 @@ fn inspect_says_whether_a_model_is_differentiable_and_what_stops_it() {
     assert!(ran.stdout.contains(expected), "{}", ran.stdout);
 }
 
+/// Weights outside the file cannot be rewritten with the graph, and `inspect` says so beforehand.
+#[test]
+fn inspect_says_that_weights_outside_the_file_stand_against_a_gradient() {
+    use undetected::onnx::{graph::ModelFile, proto::StringStringEntryProto};
+    let file = ModelFile::read(Path::new(CHECKPOINT)).unwrap();
+    let mut model = file.model.clone();
+    let tensors = &mut model.graph.as_mut().unwrap().initializer;
+    let tensor = tensors.iter_mut().max_by_key(|tensor| tensor.raw_data().len()).unwrap();
+    let weights = tensor.raw_data.take().unwrap();
+    let entry = |key: &str, value: &str| StringStringEntryProto {
+        key: Some(key.to_owned()),
+        value: Some(value.to_owned()),
+    };
+    tensor.external_data = vec![entry("location", "weights.bin")];
+    tensor.data_location = Some(1);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("outside.onnx");
+    fs::write(folder.path().join("weights.bin"), weights).unwrap();
+    fs::write(&path, file.with_model(model).unwrap().bytes).unwrap();
+    for engine in ["ort", "tract"] {
+        let ran = evaluate(&["inspect", path.to_str().unwrap(), "--engine", engine]);
+        assert_eq!(ran.status, 0, "{}", ran.stderr);
+        for part in ["Input gradient: not differentiable", "weights", "save_as_external_data=False"]
+        {
+            assert!(ran.stdout.contains(part), "{}", ran.stdout);
+        }
+    }
+}
+
 #[test]
 fn inspect_shows_what_the_file_declares() {
     for engine in ["ort", "tract"] {

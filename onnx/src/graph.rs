@@ -199,7 +199,8 @@ fn visit_nodes(nodes: &[NodeProto], visit: &mut dyn FnMut(&NodeProto)) {
     }
 }
 
-fn subgraphs(node: &NodeProto) -> impl Iterator<Item = &GraphProto> {
+/// The graphs that a node holds: branches, bodies of loops.
+pub(crate) fn subgraphs(node: &NodeProto) -> impl Iterator<Item = &GraphProto> {
     node.attribute.iter().flat_map(|attribute| attribute.g.iter().chain(&attribute.graphs))
 }
 

@@ -6,11 +6,9 @@ mod gradients;
 
 use common::*;
 use gradients::*;
-use ndarray::ArrayD;
 use proptest::prelude::*;
 use undetected_onnx::{
     autodiff::{COTANGENT, GRADIENT, append, differentiate, obstacles, prune, with_input_gradient},
-    engine::EngineChoice,
     proto::{GraphProto, ModelProto, NodeProto, tensor_proto::DataType},
 };
 
@@ -34,6 +32,45 @@ fn an_operator_without_a_rule_is_named_with_the_file_to_write() {
     let found = obstacles(&unknown, "y", "x").unwrap();
     assert_eq!(found.without_rule, [("y_node".to_owned(), "Det".to_owned())]);
     assert_eq!(found.zero, [("f_node".to_owned(), "Floor".to_owned())]);
+}
+
+/// A branch reads `f` from the graph around it, without naming it as an input: no rule, and never a
+/// gradient that leaves the branch out.
+#[test]
+fn a_branch_or_loop_on_the_way_is_refused() {
+    let body = |operator: &str, output: &str| GraphProto {
+        node: vec![node(operator, &["f"], output)],
+        output: vec![port(output, DataType::Float, &[None, Some(3)])],
+        ..Default::default()
+    };
+    let attributes = [("then_branch", "Relu"), ("else_branch", "Neg"), ("body", "Exp")];
+    for (operator, inputs, held) in
+        [("If", &["yes"][..], &attributes[..2]), ("Loop", &["trips", "yes", "f"], &attributes[2..])]
+    {
+        let mut with_body = floor_then("Exp");
+        let nodes = &mut with_body.graph.as_mut().unwrap().node;
+        nodes[0] = node("Tanh", &["x"], "f");
+        nodes[1] = node(operator, inputs, "y");
+        nodes[1].attribute =
+            held.iter().map(|(name, inner)| graph_attribute(name, body(inner, name))).collect();
+        let text = message(with_input_gradient(&with_body, "y", "x"));
+        let file = format!("onnx/src/autodiff/rules/{}.rs", operator.to_lowercase());
+        for part in ["y_node", operator, &file] {
+            assert!(text.contains(part), "{text}");
+        }
+        let found = obstacles(&with_body, "y", "x").unwrap();
+        assert_eq!(found.without_rule, [("y_node".to_owned(), operator.to_owned())]);
+    }
+}
+
+#[test]
+fn a_function_of_the_models_own_is_refused_with_what_to_do() {
+    let mut own = floor_then("Twice");
+    own.graph.as_mut().unwrap().node[1].domain = Some("own".to_owned());
+    let text = message(with_input_gradient(&own, "y", "x"));
+    for part in ["y_node", "Twice", "domain 'own'", "inline_local_functions"] {
+        assert!(text.contains(part), "{text}");
+    }
 }
 
 #[test]
@@ -197,31 +234,13 @@ proptest! {
         pixels in prop::collection::vec(-1.0..1.0f64, 12),
         weights in prop::collection::vec(-1.0..1.0f64, 12),
     ) {
-        const STEP: f64 = 2e-3;
         let model = with_input_gradient(&random_graph(&steps), "y", "x").unwrap();
         let x = array(&[1, 3, 4], |index| pixels[index]);
         let cotangent = array(&[1, 3, 4], |index| weights[index]);
-        let ports: [(&str, &[usize]); 2] = [("x", &[3, 4]), (COTANGENT, &[3, 4])];
-        let mut session =
-            Session::open(&model, EngineChoice::Ort, &ports, &["y", GRADIENT]).unwrap();
-        let gradient = session.run(&[&x, &cotangent]).unwrap().pop().unwrap();
-        let norm = gradient.iter().map(|slope| slope * slope).sum::<f64>().sqrt();
-        prop_assert!(norm.is_finite());
-        let direction = array(&[1, 3, 4], |index| gradient[index] / norm.max(1e-3) + pixels[11 - index]);
-        let mut product = |step: f64| -> f64 {
-            let moved: ArrayD<f64> = &x + &direction * step;
-            let y = session.run(&[&moved, &cotangent]).unwrap().remove(0);
-            y.iter().zip(&weights).map(|(y, weight)| y * weight).sum()
-        };
-        let (ahead, here, behind) = (product(STEP), product(0.0), product(-STEP));
-        let (right, left) = ((ahead - here) / STEP, (here - behind) / STEP);
-        let expected: f64 = gradient.iter().zip(&direction).map(|(a, b)| a * b).sum();
-        // Between the one-sided slopes, which a kink of Max or Min sets apart; float32 of values of
-        // order ten leaves 1e-6/STEP.
-        let slack = 1e-2 * (norm + expected.abs()) + 5e-3;
-        prop_assert!(
-            expected >= right.min(left) - slack && expected <= right.max(left) + slack,
-            "{expected} outside {left} to {right}"
-        );
+        let shift = array(&[1, 3, 4], |index| pixels[11 - index]);
+        for choice in ENGINES {
+            let found = Directional::measure(&model, choice, &x, &cotangent, &shift);
+            prop_assert!(found.agrees(), "{choice:?}: {found:?}");
+        }
     }
 }

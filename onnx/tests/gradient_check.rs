@@ -91,11 +91,9 @@ impl Differentiable for Faulty<'_> {
 
 fn catches_every_fault(model: &mut dyn Differentiable, batch: &Batch) {
     let sound = check(&mut Faulty(model, Fault::None), batch).unwrap();
-    println!("{sound:?}");
     assert_eq!(sound.flag, Flag::Agrees, "{sound:?}");
     for fault in FAULTS {
         let found = check(&mut Faulty(model, fault), batch).unwrap();
-        println!("{fault:?}: {found:?}");
         assert_eq!(found.flag, Flag::Wrong, "{fault:?}: {found:?}");
     }
 }
@@ -147,7 +145,6 @@ fn shipped_checkpoints_are_never_refused_and_their_faults_are_caught() {
     for path in flows() {
         for choice in ENGINES {
             let mut opened = open(&path, choice, GradientOptions::default()).unwrap();
-            println!("{} {choice:?} {:?}", path.display(), opened.health);
             assert_eq!(opened.health.flag, Flag::Agrees, "{}", path.display());
             if choice == EngineChoice::Ort {
                 let batch = parity_batch(&opened);

@@ -148,6 +148,15 @@ fn contract_text(contract: &Contract) -> String {
     output::section("Contract", &table)
 }
 
+/// Whether the rewritten file has a gradient that is not zero everywhere.
+fn differentiated(file: &ModelFile, contract: &Contract) -> undetected_onnx::Result<bool> {
+    let ports = &contract.ports;
+    let found =
+        autodiff::differentiate(&file.model, &ports.log_prob, &ports.x, &Default::default())?;
+    file.with_model(found.model)?;
+    Ok(found.connected)
+}
+
 /// Whether the input gradient can be computed, and what stops it.
 fn gradient_text(file: &ModelFile, contract: &Contract) -> String {
     let ports = &contract.ports;
@@ -156,8 +165,7 @@ fn gradient_text(file: &ModelFile, contract: &Contract) -> String {
             "Input gradient: the file's own output '{gradient}', checked when it is used.\n\n"
         );
     }
-    let differentiated =
-        autodiff::differentiate(&file.model, &ports.log_prob, &ports.x, &Default::default());
+    let differentiated = differentiated(file, contract);
     let found = autodiff::obstacles(&file.model, &ports.log_prob, &ports.x);
     let found = found.unwrap_or_default();
     let zero = match found.zero.as_slice() {
@@ -165,8 +173,8 @@ fn gradient_text(file: &ModelFile, contract: &Contract) -> String {
         zero => format!(" Zero gradient through {}.", nodes_text(zero)),
     };
     let verdict = match (differentiated, found.without_rule.as_slice()) {
-        (Ok(graph), _) if graph.connected => "differentiable.".to_owned(),
-        (Ok(_), _) => "zero everywhere: no path leads from log_prob to x.".to_owned(),
+        (Ok(true), _) => "differentiable.".to_owned(),
+        (Ok(false), _) => "zero everywhere: no path leads from log_prob to x.".to_owned(),
         (Err(_), nodes @ [_, ..]) => {
             format!("not differentiable: no rule for {}.", nodes_text(nodes))
         }
@@ -184,13 +192,12 @@ fn nodes_text(nodes: &[(String, String)]) -> String {
 /// The same for the other forms.
 fn gradient_json(file: &ModelFile, contract: &Contract) -> Value {
     let ports = &contract.ports;
-    let found =
-        autodiff::differentiate(&file.model, &ports.log_prob, &ports.x, &Default::default());
+    let found = differentiated(file, contract);
     let Obstacles { without_rule, zero } =
         autodiff::obstacles(&file.model, &ports.log_prob, &ports.x).unwrap_or_default();
     json!({
         "own": ports.gradient.is_some(),
-        "differentiable": found.as_ref().is_ok_and(|graph| graph.connected),
+        "differentiable": matches!(found, Ok(true)),
         "problem": found.err().map(|error| error.to_string()),
         "without_rule": without_rule,
         "zero": zero,

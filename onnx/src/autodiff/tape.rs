@@ -192,7 +192,7 @@ impl<'a> Path<'a> {
         let nodes = &analysis.graph.node;
         let mut active = HashSet::from([input]);
         for node in nodes {
-            let moved = node.input.iter().any(|name| active.contains(name.as_str()));
+            let moved = reads(node).any(|name| active.contains(name));
             let differentiable = rules::find(node)
                 .is_none_or(|rule| !matches!(rule.derivative, Derivative::Nothing));
             if moved && differentiable {
@@ -203,7 +203,7 @@ impl<'a> Path<'a> {
         let mut needed = HashSet::from([output]);
         for node in nodes.iter().rev() {
             if node.output.iter().any(|name| needed.contains(name.as_str())) {
-                needed.extend(node.input.iter().map(String::as_str));
+                needed.extend(reads(node));
             }
         }
         Self { active, needed }
@@ -214,12 +214,22 @@ impl<'a> Path<'a> {
     }
 
     fn holds(&self, node: &NodeProto) -> bool {
-        node.input.iter().any(|name| self.wants(name))
+        reads(node).any(|name| self.wants(name))
             && node
                 .output
                 .iter()
                 .any(|name| self.wants(name) && self.needed.contains(name.as_str()))
     }
+}
+
+/// The values that a node computes from: its inputs, and what its branches and loop bodies take from
+/// the graph around them without naming it as an input.
+fn reads(node: &NodeProto) -> Box<dyn Iterator<Item = &str> + '_> {
+    let inside = crate::graph::subgraphs(node).flat_map(|graph| {
+        let outputs = graph.output.iter().map(|port| port.name());
+        graph.node.iter().flat_map(reads).chain(outputs)
+    });
+    Box::new(node.input.iter().map(String::as_str).chain(inside))
 }
 
 /// Whether a value can have a gradient; of an unknown type it may.
@@ -325,9 +335,14 @@ fn without_rule(site: &Site<'_>) -> Error {
                 domain => format!(" of domain '{domain}'"),
             }
         ),
-        format!(
-            "Write onnx/src/autodiff/rules/{operator}.rs (its README.md says how), or re-export the \
-             model without it"
-        ),
+        match site.node.domain() {
+            "" | "ai.onnx" => format!(
+                "Write onnx/src/autodiff/rules/{operator}.rs (its README.md says how), or re-export \
+                 the model without it"
+            ),
+            _ => "Replace functions of the model's own by what they are made of, with \
+                  onnx.inliner.inline_local_functions(model), or re-export the model without it"
+                .to_owned(),
+        },
     )
 }

@@ -120,3 +120,48 @@ pub fn array(shape: &[usize], value: impl FnMut(usize) -> f64) -> ArrayD<f64> {
     ArrayD::from_shape_vec(IxDyn(shape), (0..count).map(value).collect())
         .expect("the shape's count")
 }
+
+/// The derivative of <y, cotangent> along a direction, by the gradient and from either side.
+#[derive(Debug)]
+pub struct Directional {
+    norm: f64,
+    expected: f64,
+    left: f64,
+    right: f64,
+}
+
+impl Directional {
+    const STEP: f64 = 2e-3;
+
+    /// Along the gradient's direction plus `shift`, of a differentiated model from `x` to `y`.
+    pub fn measure(
+        model: &ModelProto,
+        choice: EngineChoice,
+        x: &ArrayD<f64>,
+        cotangent: &ArrayD<f64>,
+        shift: &ArrayD<f64>,
+    ) -> Self {
+        let ports = [("x", &x.shape()[1..]), (COTANGENT, &cotangent.shape()[1..])];
+        let mut session = Session::open(model, choice, &ports, &["y", GRADIENT]).unwrap();
+        let gradient = session.run(&[x, cotangent]).unwrap().pop().expect("two outputs");
+        let norm = gradient.iter().map(|slope| slope * slope).sum::<f64>().sqrt();
+        let gradient = array(x.shape(), |index| gradient[index]);
+        let direction = &gradient / norm.max(1e-3) + shift;
+        let mut product = |step: f64| -> f64 {
+            let moved = x + &direction * step;
+            let y = session.run(&[&moved, cotangent]).unwrap().remove(0);
+            y.iter().zip(cotangent).map(|(y, weight)| y * weight).sum()
+        };
+        let (ahead, here, behind) = (product(Self::STEP), product(0.0), product(-Self::STEP));
+        let (right, left) = ((ahead - here) / Self::STEP, (here - behind) / Self::STEP);
+        Self { norm, expected: (&gradient * &direction).sum(), left, right }
+    }
+
+    /// Between the one-sided slopes, which a kink sets apart; float32 of values of order ten leaves
+    /// 1e-6/STEP.
+    pub fn agrees(&self) -> bool {
+        let slack = 1e-2 * (self.norm + self.expected.abs()) + 5e-3;
+        self.expected >= self.right.min(self.left) - slack
+            && self.expected <= self.right.max(self.left) + slack
+    }
+}

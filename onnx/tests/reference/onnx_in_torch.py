@@ -33,15 +33,19 @@ class Node:
         return None
 
 
-def evaluate(model: onnx.ModelProto, feeds: dict, double: bool = True) -> dict:
-    """Every value of the graph by its name. Floating-point constants take the precision of the evaluation."""
+def evaluate(model: onnx.ModelProto, feeds: dict, double: bool = True, instead: dict | None = None) -> dict:
+    """Every value of the graph by its name. Floating-point constants take the precision of the evaluation.
+
+    `instead` has functions that replace those of `OPERATORS`.
+    """
+    operators = OPERATORS | (instead or {})
     opset = next(s.version for s in model.opset_import if s.domain in ("", "ai.onnx"))
     values = {"": None, **feeds}
     for tensor in model.graph.initializer:
         values[tensor.name] = constant(numpy_helper.to_array(tensor), double)
     for proto in model.graph.node:
         node = Node(proto, opset, double)
-        outputs = OPERATORS[proto.op_type](node, *[values[name] for name in proto.input])
+        outputs = operators[proto.op_type](node, *[values[name] for name in proto.input])
         outputs = outputs if isinstance(outputs, (tuple, list)) else [outputs]
         values.update(zip(proto.output, outputs, strict=False))
     return values
