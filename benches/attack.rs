@@ -47,19 +47,19 @@ const Z: f64 = 1.959_964;
 /// of a batch's losses and ends it for all.
 fn carlini_wagner() -> CarliniWagner {
     CarliniWagner {
-        binary_search_steps: 6,
-        steps: 75,
+        binary_search_steps: 5,
+        steps: 40,
         abort_early: false,
         ..CarliniWagner::foolbox()
     }
 }
 
 fn boundary() -> Boundary {
-    Boundary { steps: 1000, ..Boundary::foolbox() }
+    Boundary { steps: 600, ..Boundary::foolbox() }
 }
 
 fn guided() -> Boundary {
-    Boundary { steps: 1000, ..Boundary::guided() }
+    Boundary { steps: 600, ..Boundary::guided() }
 }
 
 /// A model that notes how long it takes, and when.
@@ -116,12 +116,22 @@ struct Run {
     /// Distance of each answer; infinite without one.
     l2: Vec<f64>,
     seconds: f64,
+    /// Of the processor: others use it too.
+    cpu_seconds: f64,
     /// Inside the model.
     model_seconds: f64,
     /// Asked of the model.
     images: usize,
     /// Ours: what became of each, and when each call of the model ended.
     details: Option<(Vec<Outcome>, Vec<f64>)>,
+}
+
+/// Processor time of this process, from Linux's account of it in hundredths of a second.
+fn cpu_seconds() -> f64 {
+    let text = fs::read_to_string("/proc/self/stat").expect("this bench needs Linux");
+    let (_, fields) = text.rsplit_once(')').expect("a name in brackets");
+    let ticks = fields.split_whitespace().skip(11).take(2);
+    ticks.map(|ticks| ticks.parse::<f64>().expect("a number") / 100.0).sum()
 }
 
 /// Ours.
@@ -136,13 +146,14 @@ fn attack<A: Attack>(
         outcomes.push(outcome);
         Ok(())
     };
-    let mut timed = Timed::new(model);
+    let (mut timed, cpu) = (Timed::new(model), cpu_seconds());
     run(method, &mut timed, subjects, None, settings, &mut sink).expect("the attack runs");
-    let seconds = timed.start.elapsed().as_secs_f64();
+    let (seconds, cpu_seconds) = (timed.start.elapsed().as_secs_f64(), cpu_seconds() - cpu);
     outcomes.sort_by_key(|outcome| outcome.index);
     Run {
         l2: outcomes.iter().map(|o| o.fooled_l2().unwrap_or(f64::INFINITY)).collect(),
         seconds,
+        cpu_seconds,
         model_seconds: timed.seconds,
         images: timed.images,
         details: Some((outcomes, timed.ends)),
@@ -216,6 +227,7 @@ impl Peer {
         Run {
             l2: l2.collect(),
             seconds: number("seconds"),
+            cpu_seconds: number("cpu_seconds"),
             model_seconds: number("model_seconds"),
             images: number("images") as usize,
             details: None,
@@ -294,8 +306,7 @@ fn spread(values: &[f64]) -> String {
 fn wilson(k: usize, n: usize) -> (f64, f64) {
     let (rate, n) = (k as f64 / n as f64, n as f64);
     let middle = (rate + Z * Z / (2.0 * n)) / (1.0 + Z * Z / n);
-    let half =
-        Z / (1.0 + Z * Z / n) * (rate * (1.0 - rate) / n + Z * Z / (4.0 * n * n)).sqrt();
+    let half = Z / (1.0 + Z * Z / n) * (rate * (1.0 - rate) / n + Z * Z / (4.0 * n * n)).sqrt();
     // Exactly 0 and 1 at the ends, but for rounding.
     ((middle - half).max(0.0), if k as f64 == n { 1.0 } else { middle + half })
 }
@@ -307,6 +318,12 @@ struct Side {
 }
 
 impl Side {
+    fn push(&mut self, run: Run) {
+        let name = format!("{}, turn {}", self.name, self.turns.len());
+        eprintln!("{name}: {:.1} s, median L2 {:.4}", run.seconds, median(&run.l2));
+        self.turns.push(run);
+    }
+
     fn l2(&self) -> Vec<f64> {
         self.turns.iter().flat_map(|turn| turn.l2.iter().copied()).collect()
     }
@@ -314,14 +331,14 @@ impl Side {
     fn report(&self) {
         let turns = |number: fn(&Run) -> f64| self.turns.iter().map(number).collect::<Vec<_>>();
         println!(
-            "{}: median L2 {:.4}; {:.1} s; {:.1} queries a sample; {:.2} ms a query; in the model {:.2} of it; \
-             wall / model {}",
+            "{}: median L2 {:.4}; {:.1} s, {:.1} of the processor; {:.1} queries a sample; {:.2} ms of the processor \
+             a query; wall / model {}",
             self.name,
             median(&self.l2()),
             turns(|run| run.seconds).iter().sum::<f64>(),
+            turns(|run| run.cpu_seconds).iter().sum::<f64>(),
             turns(|run| run.images as f64).iter().sum::<f64>() / SAMPLES as f64,
-            1e3 * median(&turns(|run| run.seconds / run.images as f64)),
-            1e3 * median(&turns(|run| run.model_seconds / run.images as f64)),
+            1e3 * median(&turns(|run| run.cpu_seconds / run.images as f64)),
             spread(&turns(|run| run.seconds / run.model_seconds)),
         );
     }
@@ -350,8 +367,8 @@ fn ratio(a: &Side, b: &Side, number: fn(&Run) -> f64) -> String {
     spread(&pairs.map(|(a, b)| number(a) / number(b)).collect::<Vec<_>>())
 }
 
-/// Seconds until the median of a turn's distances was down to `target`; infinite if never.
-fn seconds_to(run: &Run, target: f64) -> f64 {
+/// The share of a run after which the median of its distances was down to `target`; infinite if never.
+fn share_to(run: &Run, target: f64) -> f64 {
     let (outcomes, ends) = run.details.as_ref().expect("ours");
     let reached = |outcome: &Outcome| {
         let reached = outcome.trace.iter().find(|(_, l2)| *l2 <= target);
@@ -360,17 +377,18 @@ fn seconds_to(run: &Run, target: f64) -> f64 {
     let evaluations = median(&outcomes.iter().map(reached).collect::<Vec<_>>());
     // The original and its repetition come first; then one evaluation of each a call.
     match evaluations.is_finite() {
-        true => ends[evaluations as usize + 1],
+        true => ends[evaluations as usize + 1] / run.seconds,
         false => f64::INFINITY,
     }
 }
 
-fn write_csv(name: &str, subjects: &Subjects, sides: &[&Side]) {
+/// The distances so far, after each turn: what is interrupted is not lost.
+fn write_csv(name: &str, subjects: &Subjects, sides: &[Side]) {
     let mut text = "image,label".to_owned();
     sides.iter().for_each(|side| text += &format!(",l2_{}", side.name.replace(' ', "_")));
     text.push('\n');
-    let columns: Vec<_> = sides.iter().map(|side| side.l2()).collect();
-    for sample in 0..SAMPLES {
+    let columns: Vec<_> = sides.iter().map(Side::l2).collect();
+    for sample in 0..columns[0].len() {
         text += &format!("{},{}", subjects.indices[sample], subjects.goals[sample].class());
         columns.iter().for_each(|column| text += &format!(",{}", column[sample]));
         text.push('\n');
@@ -388,10 +406,10 @@ fn compare_carlini_wagner(
     peer: &mut Peer,
 ) {
     let method = carlini_wagner();
-    let mut sides = ["ours", "foolbox", "ours by default"].map(|name| Side { name, turns: vec![] });
+    let mut sides = ["ours", "foolbox"].map(|name| Side { name, turns: vec![] });
     for first in (0..SAMPLES).step_by(TURN) {
         let batch = part(subjects, first, TURN);
-        sides[0].turns.push(attack(&method, model, &batch, &settings(TURN)));
+        sides[0].push(attack(&method, model, &batch, &settings(TURN)));
         let request = json!({
             "attack": "carlini_wagner",
             "binary_search_steps": method.binary_search_steps,
@@ -401,29 +419,24 @@ fn compare_carlini_wagner(
             "initial_const": method.initial_const,
             "abort_early": method.abort_early,
         });
-        sides[1].turns.push(peer.attack(subjects, first, request));
-        let default = CarliniWagner { abort_early: true, refine: 20, ..method };
-        sides[2].turns.push(attack(&default, model, &batch, &settings(TURN)));
+        sides[1].push(peer.attack(subjects, first, request));
+        write_csv("carlini_wagner.csv", subjects, &sides);
     }
     println!("\n## Carlini-Wagner: {method:?}");
     sides.iter().for_each(Side::report);
-    let [ours, theirs, default] = &sides;
+    let [ours, theirs] = &sides;
     println!("Foolbox's time / ours: {}", ratio(theirs, ours, |run| run.seconds));
-    println!("ours by default / ours: {}", ratio(default, ours, |run| run.seconds));
+    println!("of the processor: {}", ratio(theirs, ours, |run| run.cpu_seconds));
+    println!("inside the models: {}", ratio(theirs, ours, |run| run.model_seconds));
     rates(ours, theirs);
-    write_csv("carlini_wagner.csv", subjects, &[ours, theirs, default]);
 }
 
-fn compare_boundary(
-    model: &mut DifferentiableCheckpoint,
-    subjects: &Subjects,
-    peer: &mut Peer,
-) {
+fn compare_boundary(model: &mut DifferentiableCheckpoint, subjects: &Subjects, peer: &mut Peer) {
     let method = boundary();
     let mut sides = ["ours", "foolbox", "ours guided"].map(|name| Side { name, turns: vec![] });
     for first in (0..SAMPLES).step_by(TURN) {
         let batch = part(subjects, first, TURN);
-        sides[0].turns.push(attack(&method, model, &batch, &settings(TURN)));
+        sides[0].push(attack(&method, model, &batch, &settings(TURN)));
         let request = json!({
             "attack": "boundary",
             "steps": method.steps,
@@ -433,33 +446,55 @@ fn compare_boundary(
             "step_adaptation": method.step_adaptation,
             "update_stats_every_k": method.update_stats_every_k,
         });
-        sides[1].turns.push(peer.attack(subjects, first, request));
-        sides[2].turns.push(attack(&guided(), model, &batch, &settings(TURN)));
+        sides[1].push(peer.attack(subjects, first, request));
+        sides[2].push(attack(&guided(), model, &batch, &settings(TURN)));
+        write_csv("boundary.csv", subjects, &sides);
     }
     println!("\n## Boundary: {method:?}");
     sides.iter().for_each(Side::report);
     let [ours, theirs, guided] = &sides;
-    let a_query = |run: &Run| run.seconds / run.images as f64;
-    println!("Foolbox's time a query / ours: {}", ratio(theirs, ours, a_query));
-    println!("Foolbox's time / ours: {}", ratio(theirs, ours, |run| run.seconds));
+    println!(
+        "Foolbox's time a query / ours: {}; of the processor {}",
+        ratio(theirs, ours, |run| run.seconds / run.images as f64),
+        ratio(theirs, ours, |run| run.cpu_seconds / run.images as f64),
+    );
     for side in [ours, guided] {
         let turns = side.turns.iter().zip(&theirs.turns);
-        let faster: Vec<f64> =
-            turns.map(|(own, other)| other.seconds / seconds_to(own, median(&other.l2))).collect();
-        println!("{} to Foolbox's median L2: {} times faster", side.name, spread(&faster));
+        let shares: Vec<_> =
+            turns.map(|(own, other)| (own, share_to(own, median(&other.l2)), other)).collect();
+        let faster = |time: fn(&Run) -> f64| {
+            let turns = shares.iter();
+            spread(
+                &turns
+                    .map(|(own, share, other)| time(other) / (time(own) * share))
+                    .collect::<Vec<_>>(),
+            )
+        };
+        println!(
+            "{} to Foolbox's median L2: {} times faster; of the processor {}",
+            side.name,
+            faster(|run| run.seconds),
+            faster(|run| run.cpu_seconds),
+        );
     }
     rates(ours, theirs);
-    write_csv("boundary.csv", subjects, &[ours, theirs, guided]);
 }
 
 /// What of the outcomes depends on the batch: against batches of one.
 fn compare_batches(subjects: &Subjects) {
     const COUNT: usize = 32;
     let subjects = part(subjects, 0, COUNT);
-    let carlini = CarliniWagner { binary_search_steps: 3, steps: 30, initial_const: 0.1, ..CarliniWagner::default() };
+    let carlini = CarliniWagner {
+        binary_search_steps: 3,
+        steps: 30,
+        initial_const: 0.1,
+        ..CarliniWagner::default()
+    };
     let boundary = Boundary { steps: 100, ..Boundary::guided() };
     println!("\n## Batches: {COUNT} images; {carlini:?}; {boundary:?}");
-    println!("| engine | batch | shape | attack | fooled or not | L2 changed at all | by over 1 % |");
+    println!(
+        "| engine | batch | shape | attack | fooled or not | L2 changed at all | by over 1 % |"
+    );
     println!("| --- | --- | --- | --- | --- | --- | --- |");
     for (choice, name) in [(EngineChoice::Ort, "ONNX Runtime"), (EngineChoice::Tract, "tract")] {
         let mut model = open(choice);
