@@ -4,8 +4,8 @@ One line of JSON in, one out, until the input ends. A request names the attack a
 
     {"attack": "carlini_wagner" or "boundary", "first": 0, "count": 25, "out": "answers.f32", "steps": 100, ...}
 
-The answer has the seconds that the attack took, those of the processor, those inside the model, the images that the model was
-asked for, and whether each answer fools the same model; the answers' pixels go to the file `out`.
+The answer has the seconds that the attack took, those of the processor, those inside the model, the images
+that the model was asked for, and whether each answer fools the same model; the pixels go to the file `out`.
 
 Carlini-Wagner runs on the exporter's PyTorch model with the weights of the checkpoint, checked against the
 parity vectors in it; Boundary on Foolbox's NumPy model over ONNX Runtime of the file itself. Both see
@@ -62,7 +62,7 @@ def check(file: onnx.ModelProto, model: torch.nn.Module) -> None:
     expected = parity.log_prob - parity.log_prob.mean(1, keepdims=True)
     worst = np.abs(found - found.mean(1, keepdims=True) - expected).max()
     if not worst < 1e-3:
-        sys.exit(f"the PyTorch model's margins differ from the checkpoint's by {worst} nats: its graph is not the one read here")
+        sys.exit(f"PyTorch differs from the checkpoint's parity vectors by {worst} nats: its graph is another than read here")
 
 
 class Asked:
@@ -111,7 +111,7 @@ class Peer:
         attack, first, out = request.pop("attack"), request.pop("first"), request.pop("out")
         part = slice(first, first + request.pop("count"))
         torch.manual_seed(first)
-        np.random.seed(first)
+        np.random.seed(first)  # noqa: NPY002 (Foolbox draws from it)
         x, noise, labels = self.x[part], self.noise[part], self.labels[part]
         if attack == "carlini_wagner":
             asked = Asked(lambda x, noise: self.network(x, noise)[2], torch.from_numpy(noise))
