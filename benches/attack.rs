@@ -309,7 +309,7 @@ fn wilson(k: usize, n: usize) -> (f64, f64) {
     let middle = (rate + Z * Z / (2.0 * n)) / (1.0 + Z * Z / n);
     let half = Z / (1.0 + Z * Z / n) * (rate * (1.0 - rate) / n + Z * Z / (4.0 * n * n)).sqrt();
     // Exactly 0 and 1 at the ends, but for rounding.
-    ((middle - half).max(0.0), if k as f64 == n { 1.0 } else { middle + half })
+    (if k == 0 { 0.0 } else { middle - half }, if k as f64 == n { 1.0 } else { middle + half })
 }
 
 /// One side of a comparison, over all turns.

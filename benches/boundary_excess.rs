@@ -50,8 +50,11 @@ fn linear(dim: usize) -> (GaussianModel, Subjects, Vec<f64>) {
     (GaussianModel::new(means, SIGMA), subjects, optima)
 }
 
+/// Places and values of a curve.
+type Points = Vec<(f64, f64)>;
+
 /// log10 of queries and of the median excess, down to the least.
-fn curve(dim: usize, method: Boundary) -> Vec<(f64, f64)> {
+fn curve(dim: usize, method: Boundary) -> Points {
     let (mut model, subjects, optima) = linear(dim);
     let settings = Settings { batch_size: SAMPLES, fixed_shape: false, seed: 0 };
     let mut outcomes: Vec<Outcome> = vec![];
@@ -71,7 +74,7 @@ fn curve(dim: usize, method: Boundary) -> Vec<(f64, f64)> {
     points.filter_map(|(place, at)| Some((place, at.median?.max(LEAST_EXCESS).log10()))).collect()
 }
 
-fn figure(dims: &[(usize, [Vec<(f64, f64)>; 2])]) -> Figure {
+fn figure(dims: &[(usize, [Points; 2])]) -> Figure {
     let styles = [("as Foolbox", Dash::Dashed), ("guided", Dash::Solid)];
     let (mut curves, mut keys, mut said) = (vec![], vec![], vec![]);
     for (place, (dim, found)) in dims.iter().enumerate() {
