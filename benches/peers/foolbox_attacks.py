@@ -62,7 +62,9 @@ def check(file: onnx.ModelProto, model: torch.nn.Module) -> None:
     expected = parity.log_prob - parity.log_prob.mean(1, keepdims=True)
     worst = np.abs(found - found.mean(1, keepdims=True) - expected).max()
     if not worst < 1e-3:
-        sys.exit(f"PyTorch differs from the checkpoint's parity vectors by {worst} nats: another graph than is read here")
+        sys.exit(
+            f"PyTorch differs from the checkpoint's parity vectors by {worst} nats: another graph than is read here"
+        )
 
 
 class Asked:
