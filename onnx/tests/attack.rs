@@ -1,6 +1,9 @@
 //! Attacks on models whose optimum is known.
 
+mod common;
+
 use approx::assert_relative_eq;
+use common::shipped;
 use nalgebra::DMatrix;
 use rand::RngExt;
 use undetected_onnx::{
@@ -10,8 +13,12 @@ use undetected_onnx::{
         ProjectedGradient, Settings, Start, Stop, Subjects, Summary, excess, run,
         run_without_gradient,
     },
+    classify,
+    contract::Overrides,
     detect::{Statistic, ThresholdDetector, Thresholds},
+    engine::{EngineChoice, EngineOptions},
     gaussian::GaussianModel,
+    gradient::{DifferentiableCheckpoint, GradientOptions},
     model::{Batch, ConditionalModel, Differentiable, ModelSpec},
 };
 use undetected_theory::Streams;
@@ -79,6 +86,18 @@ fn attack<A: Attack>(
     outcomes
 }
 
+/// One of several samples.
+fn single(subjects: &Subjects, sample: usize) -> Subjects {
+    Subjects {
+        batch: Batch {
+            x: subjects.batch.x.columns(sample, 1).into_owned(),
+            noise: subjects.batch.noise.columns(sample, 1).into_owned(),
+        },
+        indices: vec![subjects.indices[sample]],
+        goals: vec![subjects.goals[sample]],
+    }
+}
+
 fn assert_close(linear: &Linear, outcomes: &[Outcome], within: f64) {
     assert_eq!(outcomes.len(), linear.optima.len());
     for (outcome, optimum) in outcomes.iter().zip(&linear.optima) {
@@ -98,10 +117,7 @@ fn projected_gradient_succeeds_exactly_beyond_the_optimum() {
     for dim in [2, 100, 3072] {
         let mut linear = linear(dim, 8);
         for sample in 0..8 {
-            let mut one = linear.subjects.clone();
-            one.batch.x = linear.subjects.batch.x.columns(sample, 1).into_owned();
-            one.batch.noise = DMatrix::zeros(0, 1);
-            (one.indices, one.goals) = (vec![0], vec![linear.subjects.goals[sample]]);
+            let one = single(&linear.subjects, sample);
             for (factor, expected) in [(0.999, Stop::Exhausted), (1.001, Stop::Found)] {
                 let epsilon = factor * linear.optima[sample];
                 let method = ProjectedGradient { restarts: 2, ..ProjectedGradient::new(epsilon) };
@@ -288,10 +304,10 @@ fn gradient_attacks_evade_the_detector() {
             DetectorWeight::Separate { initial_const: 1e-3 },
             DetectorWeight::Fixed { constant: 1.0 },
         ] {
-            // Adam's first steps are of 0.01 in every pixel by default, 0.05 in 100 dimensions: as
-            // wide as what the detector accepts of the border.
-            let method = CarliniWagner { detector: Some(weight), stepsize: 1e-3, ..plain };
-            results.push((attack(&method, model, &linear.subjects, detector, &settings(4)), 0.02));
+            // Adam's first steps are of 0.01 in every pixel, 0.05 in 100 dimensions: as wide as what
+            // the detector accepts of the border.
+            let method = CarliniWagner { detector: Some(weight), ..plain };
+            results.push((attack(&method, model, &linear.subjects, detector, &settings(4)), 0.01));
         }
         let pgd = ProjectedGradient {
             restarts: 3,
@@ -369,14 +385,22 @@ fn outcomes_depend_on_the_sample_alone() {
     check(&quick, &mut linear);
 }
 
-/// A model with a fault: densities are NaN where the first pixel is above 0.9, its gradient is turned
-/// round, or its densities change from call to call.
+/// A model with a fault: densities are NaN where the first pixel is above a limit, its gradient is
+/// turned round, or its densities change from call to call.
 #[derive(Clone)]
 struct Faulty {
     model: GaussianModel,
+    limit: f32,
     turned: bool,
     noise: f64,
     calls: f64,
+}
+
+impl Faulty {
+    /// No fault but the limit.
+    fn limited(model: &GaussianModel, limit: f32) -> Self {
+        Self { model: model.clone(), limit, turned: false, noise: 0.0, calls: 0.0 }
+    }
 }
 
 impl ConditionalModel for Faulty {
@@ -389,7 +413,7 @@ impl ConditionalModel for Faulty {
         let mut log_prob = self.model.log_prob(batch)?;
         for (x, mut column) in batch.x.column_iter().zip(log_prob.column_iter_mut()) {
             column[0] += self.noise * self.calls;
-            if x[0] > 0.9 {
+            if x[0] > self.limit {
                 column.fill(f64::NAN);
             }
         }
@@ -413,7 +437,7 @@ fn a_sample_without_density_leaves_the_others_alone() {
     let mut linear = linear(100, 6);
     let quick = CarliniWagner { steps: 100, ..CarliniWagner::default() };
     let expected = attack(&quick, &mut linear.model, &linear.subjects, None, &settings(6));
-    let mut faulty = Faulty { model: linear.model.clone(), turned: false, noise: 0.0, calls: 0.0 };
+    let mut faulty = Faulty::limited(&linear.model, 0.9);
     linear.subjects.batch.x[(0, 2)] = 0.95;
     let found = attack(&quick, &mut faulty, &linear.subjects, None, &settings(6));
     assert_eq!((found[2].stop, &found[2].adversarial), (Stop::NoDensity, &None));
@@ -430,13 +454,87 @@ fn a_sample_without_density_leaves_the_others_alone() {
 fn faults_are_flagged() {
     let linear = linear(100, 2);
     let quick = CarliniWagner { steps: 20, ..CarliniWagner::default() };
-    let healthy = Faulty { model: linear.model.clone(), turned: false, noise: 0.0, calls: 0.0 };
+    let healthy = Faulty::limited(&linear.model, 0.9);
     let mut turned = Faulty { turned: true, ..healthy.clone() };
     let outcomes = attack(&quick, &mut turned, &linear.subjects, None, &settings(2));
     assert!(outcomes.iter().all(|outcome| outcome.health.gradient_check_failed));
     let mut changing = Faulty { noise: 0.01, ..healthy };
     let outcomes = attack(&quick, &mut changing, &linear.subjects, None, &settings(2));
     assert!(outcomes.iter().all(|outcome| outcome.health.non_deterministic));
+}
+
+/// Densities that are NaN just above where a sample's first pixel starts are met by its attack.
+#[test]
+fn what_an_attack_meets_without_density_is_flagged() {
+    let linear = linear(100, 2);
+    let quick = CarliniWagner { steps: 20, ..CarliniWagner::default() };
+    let flagged = |sample: usize, above: f32| {
+        let one = single(&linear.subjects, sample);
+        let mut faulty = Faulty::limited(&linear.model, one.batch.x[(0, 0)] + above);
+        attack(&quick, &mut faulty, &one, None, &settings(1)).remove(0).health.non_finite
+    };
+    for sample in 0..2 {
+        assert!(flagged(sample, 1e-4) && !flagged(sample, 1.0), "{sample}");
+    }
+}
+
+/// A budget that ends on the way is told from one that ends at the border.
+#[test]
+fn a_budget_that_ends_too_early_is_flagged() {
+    for (dim, steps, expected) in [(400, 300, true), (2, 5000, false)] {
+        let mut linear = linear(dim, 4);
+        let method = Boundary { steps, ..Boundary::foolbox() };
+        let outcomes = attack(&method, &mut linear.model, &linear.subjects, None, &settings(4));
+        let count = outcomes.iter().filter(|outcome| outcome.health.still_improving).count();
+        // All but one at least: what fell last may have fallen by less than a hundredth.
+        assert_eq!(count >= 3, expected, "{dim}, {steps}: {count}");
+        assert!(expected || count == 0, "{dim}, {steps}: {count}");
+    }
+}
+
+/// On an engine that computes image by image, for a shipped checkpoint with gradients.
+#[test]
+fn outcomes_on_a_checkpoint_depend_on_the_sample_alone() {
+    fn check<A: Attack>(method: &A, model: &mut DifferentiableCheckpoint, subjects: &Subjects) {
+        let expected = attack(method, model, subjects, None, &settings(1));
+        assert!(expected.iter().any(|outcome| outcome.adversarial.is_some()));
+        for (batch_size, fixed_shape) in [(3, false), (3, true), (7, true)] {
+            let settings = Settings { fixed_shape, ..settings(batch_size) };
+            assert_eq!(attack(method, model, &backwards(subjects), None, &settings), expected);
+        }
+        let shards = (0..subjects.len()).flat_map(|sample| {
+            attack(method, model, &single(subjects, sample), None, &settings(2))
+        });
+        assert_eq!(shards.collect::<Vec<_>>(), expected);
+    }
+    let path = shipped("checkpoints/glow-mnist-reweight-small.onnx");
+    let options = EngineOptions { choice: EngineChoice::Tract, ..EngineOptions::default() };
+    let gradient = GradientOptions::default();
+    let mut model =
+        DifferentiableCheckpoint::open(&path, &Overrides::default(), &options, gradient).unwrap();
+    let parity = model.checkpoint.contract.parity.clone().unwrap();
+    let spec = model.spec().clone();
+    let (count, pixels) = (parity.count, spec.image.len());
+    let batch = Batch {
+        x: DMatrix::from_vec(pixels, count, parity.x),
+        noise: DMatrix::from_vec(spec.noise_len, count, parity.noise),
+    };
+    let log_prob = model.log_prob(&batch).unwrap();
+    let goals = log_prob.column_iter().map(|column| {
+        let label = classify::predict(&spec.ln_prior, column.as_slice()).unwrap();
+        Goal::Misclassified { label }
+    });
+    let goals = goals.collect();
+    let subjects = Subjects { batch, indices: (0..count as u64).collect(), goals };
+    let quick = CarliniWagner {
+        steps: 15,
+        binary_search_steps: 2,
+        initial_const: 0.1,
+        stepsize: 0.05,
+        ..CarliniWagner::default()
+    };
+    check(&quick, &mut model, &subjects);
+    check(&Boundary { steps: 15, ..Boundary::guided() }, &mut model, &subjects);
 }
 
 /// What is an adversarial example already is one at distance 0.

@@ -31,8 +31,10 @@ const SETTLES_FROM: u64 = 10;
 /// With a the middle and b half the length of the pixel range, w = atanh(0.999999 (x - a)/b),
 /// x' = a + b tanh(w + d) and x_r = a + b tanh(w), Adam moves d from 0. The answer is the candidate
 /// closest to the original x itself that meets the criterion. Each step of the search starts Adam
-/// anew, and counts as a success if any candidate met the criterion. The norm is that of pixels
-/// scaled to \[0, 1\].
+/// anew, and counts as a success if any candidate met the criterion; with the detector's term, if one
+/// since the loss was last looked at did, a tenth of the steps ago: Adam may cross what both terms
+/// allow on its way to where they do not hold, and larger constants, which would end there, would
+/// never be tried. The norm is that of pixels scaled to \[0, 1\].
 ///
 /// Source: Carlini and Wagner, S&P 2017; order of operations as in Foolbox 3.3.4. For the detector's
 /// term: section 4.3, after Carlini and Wagner, AISec 2017.
@@ -167,6 +169,7 @@ impl Attack for CarliniWagner {
             step: 0,
             total: 0,
             last_checked: f64::INFINITY,
+            was_flat: false,
             found: Found::default(),
             best: Best::default(),
             fooling: Best::default(),
@@ -175,7 +178,7 @@ impl Attack for CarliniWagner {
     }
 }
 
-/// What the candidates of one search step did, any of them.
+/// What the candidates of one search step did, any of those that count.
 #[derive(Debug, Clone, Copy, Default)]
 struct Found {
     fooled: bool,
@@ -202,6 +205,9 @@ pub struct CarliniWagnerSearch<'a> {
     step: u64,
     total: u64,
     last_checked: f64,
+    /// Whether no term of the model was left at the last point. The next one is then asked without a
+    /// gradient, at a third of the cost, and again with one if that was a mistake.
+    was_flat: bool,
     found: Found,
     best: Best,
     fooling: Best,
@@ -227,6 +233,12 @@ impl CarliniWagnerSearch<'_> {
         let Some(reading) = self.descent.read(answer.log_prob) else {
             return self.end_search_step();
         };
+        let is_flat = reading.hinge == 0.0 && reading.shortfall == 0.0;
+        if answer.gradient.is_empty() && !is_flat {
+            self.was_flat = false;
+            return ControlFlow::Continue(()); // asked again, with a gradient
+        }
+        self.was_flat = is_flat;
         let (c, c_detector) = self.constants();
         let Some(factor) = self.descent.factor(&reading, answer.log_prob, c, c_detector) else {
             return ControlFlow::Continue(()); // asked again, with the right cotangent
@@ -252,12 +264,17 @@ impl CarliniWagnerSearch<'_> {
     fn advance(&mut self, answer: &Answer<'_>, factor: f64) -> bool {
         let scale = self.scene.scale() as f32;
         let (factor, pull) = (factor as f32, 2.0 / (scale * scale));
-        let points = answer.x.iter().zip(&self.reconstruction).zip(&self.tanh);
-        let slopes = self.gradient.iter_mut().zip(answer.gradient);
-        for ((out, slope), ((x, from), tanh)) in slopes.zip(points) {
-            // A factor of 0 is no term, whatever gradient was asked for.
-            let model = if factor == 0.0 { 0.0 } else { factor * slope };
-            *out = (model + pull * (x - from)) * self.half * (1.0 - tanh * tanh);
+        let shifts = answer.x.iter().zip(&self.reconstruction);
+        for (out, (x, from)) in self.gradient.iter_mut().zip(shifts) {
+            *out = pull * (x - from);
+        }
+        // A factor of 0 is no term, whatever gradient was asked for.
+        if factor != 0.0 {
+            let slopes = self.gradient.iter_mut().zip(answer.gradient);
+            slopes.for_each(|(out, slope)| *out += factor * slope);
+        }
+        for (out, tanh) in self.gradient.iter_mut().zip(&self.tanh) {
+            *out = *out * self.half * (1.0 - tanh * tanh);
         }
         let finite = self.gradient.iter().all(|slope| slope.is_finite());
         if finite {
@@ -268,11 +285,14 @@ impl CarliniWagnerSearch<'_> {
 
     /// Whether the loss has not fallen since it was last looked at, a tenth of the steps ago.
     fn is_stuck(&mut self, loss: f64) -> bool {
-        if !self.attack.abort_early || !self.step.is_multiple_of(self.attack.steps.div_ceil(10)) {
+        if !self.step.is_multiple_of(self.attack.steps.div_ceil(10)) {
             return false;
         }
-        let stuck = loss > PROGRESS * self.last_checked;
+        let stuck = self.attack.abort_early && loss > PROGRESS * self.last_checked;
         self.last_checked = loss;
+        if !stuck && self.descent.minds_detector() {
+            self.found = Found::default();
+        }
         stuck
     }
 
@@ -306,6 +326,7 @@ impl CarliniWagnerSearch<'_> {
         }
         self.delta.fill(0.0);
         self.adam.reset();
+        self.was_flat = false;
         (self.step, self.last_checked, self.found) = (0, f64::INFINITY, Found::default());
         ControlFlow::Continue(())
     }
@@ -346,7 +367,7 @@ impl CarliniWagnerSearch<'_> {
 
 impl Search for CarliniWagnerSearch<'_> {
     fn wants_gradient(&self) -> bool {
-        self.refine.is_none()
+        self.refine.is_none() && !self.was_flat
     }
 
     fn ask(&mut self, x: &mut [f32], cotangent: &mut [f64]) {

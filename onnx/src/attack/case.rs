@@ -197,7 +197,8 @@ impl<'a, A: Attack + 'a> Case<'a, A> {
             self.queries.forward += 1;
         } else {
             self.queries.gradient += 1;
-            self.health.non_finite |= gradient.iter().any(|slope| !slope.is_finite());
+            self.health.non_finite |= !log_prob.iter().all(|value| value.is_finite())
+                || !gradient.iter().all(|slope| slope.is_finite());
             self.seen.gradient(cotangent, gradient);
         }
         let margin = self.subject.goal.margin(self.scene.ln_prior, log_prob);

@@ -85,24 +85,44 @@ impl<A: Attack> Schedule<'_, A> {
         let scene = Scene { spec, ln_prior: &spec.ln_prior, detector, seed: settings.seed };
         self.check(&scene)?;
         let mut waiting = 0..subjects.len();
-        let mut active: Vec<Case<'_, A>> = Vec::with_capacity(settings.batch_size);
+        let most = self.most_under_way();
+        let mut active: Vec<Case<'_, A>> = Vec::with_capacity(most);
         let mut rounds = [(); 2].map(|()| Round::new(spec, 0));
         loop {
-            let free = settings.batch_size - active.len();
+            let free = most - active.len();
             active.extend(
                 waiting.by_ref().take(free).map(|i| Case::new(attack, &scene, subjects, i)),
             );
             if active.is_empty() {
                 return Ok(());
             }
+            let asking = |gradient| {
+                let waiting = active.iter().filter(|case| case.is_waiting_for(gradient));
+                waiting.count()
+            };
+            let counts = [asking(false), asking(true)];
             for (round, gradient) in rounds.iter_mut().zip([false, true]) {
+                let [own, other] = [gradient, !gradient].map(|kind| counts[usize::from(kind)]);
+                if settings.fixed_shape && own < settings.batch_size && other >= settings.batch_size
+                {
+                    continue; // until they fill a call, or no other call is full
+                }
                 let asking = |case: &&mut Case<'_, A>| case.is_waiting_for(gradient);
-                let cases: Vec<_> = active.iter_mut().filter(asking).collect();
+                let cases = active.iter_mut().filter(asking).take(settings.batch_size).collect();
                 round.answer(cases, gradient, &mut oracle, settings)?;
             }
             let (done, rest): (Vec<_>, Vec<_>) = active.into_iter().partition(Case::is_done);
             active = rest;
             done.into_iter().try_for_each(|case| sink(case.outcome()))?;
+        }
+    }
+
+    /// Samples under way at once: as many as are evaluated together, and where calls of a fixed shape
+    /// are of two kinds, so many that those of one kind fill a call.
+    fn most_under_way(&self) -> usize {
+        match self.settings.fixed_shape && A::USES_GRADIENT {
+            true => 2 * self.settings.batch_size - 1,
+            false => self.settings.batch_size,
         }
     }
 
