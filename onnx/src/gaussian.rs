@@ -59,6 +59,10 @@ impl ConditionalModel for GaussianModel {
             -squares.sum::<f64>() / (2.0 * variance) - normaliser
         }))
     }
+
+    fn differentiable(&mut self) -> Option<&mut dyn Differentiable> {
+        Some(self)
+    }
 }
 
 impl Differentiable for GaussianModel {

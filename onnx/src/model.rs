@@ -134,6 +134,11 @@ pub trait ConditionalModel {
     /// # Errors
     /// Where the engine behind the model fails. A NaN or infinite density is a value, not an error.
     fn log_prob(&mut self, batch: &Batch) -> Result<DMatrix<f64>>;
+
+    /// The same model with its gradients, where it was opened with them.
+    fn differentiable(&mut self) -> Option<&mut dyn Differentiable> {
+        None
+    }
 }
 
 /// A density that can be differentiated by its input: what white-box attacks need.

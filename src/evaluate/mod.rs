@@ -5,6 +5,7 @@ mod engine_args;
 mod engines;
 mod figures;
 mod inspect;
+mod opened;
 mod result_files;
 mod run;
 mod setup;

@@ -9,16 +9,16 @@ use std::{
 use clap::ValueEnum;
 use indicatif::ProgressBar;
 use undetected_onnx::{
-    checkpoint::Checkpoint,
+    detect::StatisticKind,
     engine::EngineOptions,
-    memory::BatchSize,
     model::ConditionalModel,
-    suite::{DataEntry, Event, ModelEntry, Outcome, Subject, Suite, Task, Threshold, run_model},
+    suite::{DataEntry, Event, ModelEntry, Outcome, Suite, Task, Threshold, run_model},
 };
 
 use super::{
     engine_args::{ContractArgs, EngineArgs},
     figures::{Figures, Seen},
+    opened::Opened,
     result_files::ResultFiles,
     tables::tables,
 };
@@ -68,7 +68,7 @@ pub struct Args {
     seed: Option<u64>,
     /// Memory that one batch of images may take in the engine, for example 512MiB or 2GiB: the
     /// engine is asked what an image takes, and batches are made as large as fits, up to 256 images.
-    /// The model's weights come on top, and 150 bytes an image of the data (400 while ranking them): its
+    /// The model's weights come on top, and 170 bytes an image of the data (420 while ranking them): its
     /// pixels are read as they are scored. Changes speed only.
     #[arg(long, value_name = "SIZE", default_value = "1GiB", value_parser = size)]
     memory: u64,
@@ -141,6 +141,11 @@ struct ThresholdArgs {
     /// Fit a threshold for each predicted class.
     #[arg(long)]
     per_class: bool,
+    /// Add the detector on minus the L2 norm of d log p(x)/dx, in nats per pixel range: the model is
+    /// opened with gradients, which are checked, and each image costs about 4 times as much. In a suite:
+    /// "gradient_norm" among detect.statistics.
+    #[arg(long)]
+    gradient_norm: bool,
 }
 
 /// A number of bytes, with or without a binary unit.
@@ -176,6 +181,7 @@ Examples:
   evaluate run --model MODEL.onnx --data t10k-images-idx3-ubyte.gz --threshold-bits-per-dim 1.4
   evaluate run --model MODEL.onnx --data cifar-10-batches-bin --ood svhn.npz --engine ort
   evaluate run --model MODEL.onnx --data t10k-images-idx3-ubyte --task interpolate --pairs 1000
+  evaluate run onnx/suites/demo.toml --gradient-norm --engine ort
   evaluate run onnx/suites/demo.toml --detectors out/demo/detectors";
 
 pub fn run(args: &Args) -> anyhow::Result<()> {
@@ -213,6 +219,10 @@ impl Args {
             suite.threshold = threshold;
         }
         suite.detect.per_class |= self.threshold.per_class;
+        let gradient_norm = StatisticKind::GradientNorm;
+        if self.threshold.gradient_norm && !suite.detect.statistics.contains(&gradient_norm) {
+            suite.detect.statistics.push(gradient_norm);
+        }
         if !self.tasks.is_empty() {
             suite.tasks = self.tasks.iter().map(|name| name.task()).collect();
         }
@@ -227,11 +237,11 @@ impl Args {
         Ok(suite)
     }
 
-    fn images_per_batch(&self, checkpoint: &mut Checkpoint) -> anyhow::Result<usize> {
+    fn images_per_batch(&self, opened: &mut Opened) -> anyhow::Result<usize> {
         if let Some(given) = self.batch_size {
             return Ok(given as usize);
         }
-        let size = BatchSize::of(checkpoint, self.memory)?;
+        let size = opened.batch_size(self.memory)?;
         let kib = size.bytes_per_image.div_ceil(1024);
         output::warn(&format!("batches of {} images, {kib} KiB each in the engine", size.images));
         Ok(size.images)
@@ -270,7 +280,8 @@ fn evaluate(
     options: &EngineOptions,
     report: &mut dyn FnMut(Event<'_>) -> undetected_onnx::Result<()>,
 ) -> anyhow::Result<Outcome> {
-    let mut checkpoint = Checkpoint::open(&model.path, &model.overrides()?, options)?;
+    let mut opened = Opened::open(suite, model, options)?;
+    let checkpoint = opened.checkpoint();
     if let Some(notice) = &checkpoint.notice {
         output::warn(notice);
     }
@@ -280,10 +291,9 @@ fn evaluate(
             "warning: {name} has no parity vectors; nothing shows that its values are right"
         ));
     }
-    let batch_size = args.images_per_batch(&mut checkpoint)?;
+    let batch_size = args.images_per_batch(&mut opened)?;
     let mut bar = ProgressBar::hidden();
-    let subject = Subject::of(&mut checkpoint);
-    let outcome = run_model(suite, subject, batch_size, &mut |event| {
+    let outcome = run_model(suite, opened.subject(), batch_size, &mut |event| {
         match event {
             Event::Started { dataset, images } => {
                 bar.finish_and_clear();

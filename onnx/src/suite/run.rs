@@ -18,8 +18,9 @@ use crate::{
     detect::{SavedDetector, Statistic, ThresholdDetector},
     engine::EngineInfo,
     error::{Error, Result},
+    gradient::DifferentiableCheckpoint,
     graph::ModelFile,
-    likelihood::Score,
+    likelihood::{Score, for_each_streamed, for_each_with_gradient},
     model::{ConditionalModel, ModelSpec},
     record::{GapRow, PathRow, PointRow, Row, Sample},
 };
@@ -93,6 +94,17 @@ impl<'a> Subject<'a> {
             model: checkpoint,
         }
     }
+
+    /// A checkpoint opened with gradients, which [`Suite::needs_gradients`] asks for.
+    pub fn with_gradients(opened: &'a mut DifferentiableCheckpoint) -> Self {
+        let values = &opened.checkpoint;
+        Self {
+            engine: values.engine().clone(),
+            sha256: values.sha256.clone(),
+            pad: values.contract.pad,
+            model: opened,
+        }
+    }
 }
 
 impl Suite {
@@ -145,6 +157,11 @@ pub fn run_model<'a>(
     report: &'a mut dyn FnMut(Event<'_>) -> Result<()>,
 ) -> Result<Outcome> {
     suite.check()?;
+    let gradients = suite.needs_gradients();
+    if gradients && subject.model.differentiable().is_none() {
+        let problem = "names \"gradient_norm\", but the model was not opened with gradients";
+        return Err(Error::setting("detect.statistics", problem));
+    }
     let spec = subject.model.spec().clone();
     let data = labelled(suite, &spec)?;
     let mut others = files(suite, &spec)?;
@@ -168,10 +185,11 @@ pub fn run_model<'a>(
     let sha256 = subject.sha256.clone();
     let table =
         Table { spec: spec.clone(), engine: engine.clone(), seed: suite.seed, rows: vec![] };
-    let mut run = Run { suite, subject, batch_size, report, table };
+    let mut run = Run { suite, subject, gradients, batch_size, report, table };
     let scored = run.see(&data, gap.as_mut())?;
     let detectors = plan.detectors(suite, &spec, &sha256, (data.name(), &scored, &split))?;
-    let real = Real { images: &data, scored: &scored, split: &split, detectors: &detectors };
+    let real =
+        Real { images: &data, scored: &scored, split: &split, detectors: &detectors, gradients };
     let reliability = run.data(&real)?;
     let class_gap = gap.map(|gap| gap.finish(&mut run.table, data.name()));
     let interpolation = suite.has(Task::Interpolate).then(|| run.walk(&real)).transpose()?;
@@ -202,6 +220,8 @@ struct Real<'a> {
     scored: &'a Scored,
     split: &'a Split,
     detectors: &'a [SavedDetector],
+    /// Whether the norms of gradients were seen.
+    gradients: bool,
 }
 
 impl Real<'_> {
@@ -211,12 +231,15 @@ impl Real<'_> {
             self.detectors.iter().map(|saved| saved.detector.statistic()).collect();
         match self.detectors.iter().any(|saved| saved.calibration.is_some()) {
             true => fitted,
-            false => vec![
+            false => [
                 Statistic::Marginal,
                 Statistic::Joint,
                 Statistic::GivenPredicted,
                 Statistic::ComplexityCorrected,
-            ],
+            ]
+            .into_iter()
+            .chain(self.gradients.then_some(Statistic::GradientNorm))
+            .collect(),
         }
     }
 }
@@ -225,6 +248,7 @@ impl Real<'_> {
 struct Run<'a> {
     suite: &'a Suite,
     subject: Subject<'a>,
+    gradients: bool,
     batch_size: usize,
     report: &'a mut dyn FnMut(Event<'_>) -> Result<()>,
     table: Table,
@@ -249,13 +273,18 @@ impl Run<'_> {
             report(Event::Seen(1))
         };
         let (model, seed) = (&mut *self.subject.model, self.suite.seed);
-        crate::likelihood::for_each_streamed(model, images, self.batch_size, seed, visit)?;
+        match model.differentiable().filter(|_| self.gradients) {
+            Some(model) => {
+                for_each_with_gradient(model, images, self.batch_size, seed, visit)?;
+            }
+            None => for_each_streamed(model, images, self.batch_size, seed, visit)?,
+        }
         Ok(scored)
     }
 
     /// The tasks on the data that the model was trained for which look at single images.
     fn data(&mut self, real: &Real<'_>) -> Result<Option<Reliability>> {
-        let Real { images, scored, split, detectors } = *real;
+        let Real { images, scored, split, detectors, .. } = *real;
         let name = images.name();
         if self.suite.has(Task::Likelihood) {
             likelihood::measure(&mut self.table, name, scored);
@@ -278,7 +307,7 @@ impl Run<'_> {
 
     /// The paths between images of the data.
     fn walk(&mut self, real: &Real<'_>) -> Result<Interpolation> {
-        let Real { images, scored, split, detectors } = *real;
+        let Real { images, scored, split, detectors, .. } = *real;
         let ground = Ground { images, scored, split, detectors };
         let (settings, model) = (&self.suite.interpolate, &mut *self.subject.model);
         ground.walk(settings, model, self.batch_size, &mut self.table, self.report)

@@ -88,7 +88,7 @@ impl Default for Threshold {
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Detect {
-    /// What detectors compare with a threshold.
+    /// What detectors compare with a threshold; without it what needs no gradients.
     pub statistics: Vec<StatisticKind>,
     /// A threshold for each predicted class, instead of one for all.
     pub per_class: bool,
@@ -96,7 +96,7 @@ pub struct Detect {
 
 impl Default for Detect {
     fn default() -> Self {
-        Self { statistics: StatisticKind::ALL.to_vec(), per_class: false }
+        Self { statistics: StatisticKind::OF_DENSITIES.to_vec(), per_class: false }
     }
 }
 
@@ -187,6 +187,11 @@ impl Suite {
         [Task::Detect, Task::OutOfDistribution, Task::Interpolate]
             .iter()
             .any(|task| self.has(*task))
+    }
+
+    /// Whether models have to be opened with gradients.
+    pub fn needs_gradients(&self) -> bool {
+        self.asks_detectors() && self.detect.statistics.contains(&StatisticKind::GradientNorm)
     }
 
     /// Refuses settings that no data could make valid, wherever they come from.
