@@ -97,6 +97,7 @@ impl Reliability {
     ///     index: 0, label: Some(1), predicted: Some(1), confidence: Some(0.75), log_px: -9.0,
     ///     log_px_given_label: None, log_px_given_predicted: None, ln_label_given_x: None,
     ///     complexity: None,
+    ///     gradient_norm: None,
     /// };
     /// let mut reliability = Reliability::new(10);
     /// reliability.add(&score);

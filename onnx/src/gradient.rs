@@ -75,6 +75,11 @@ impl DifferentiableCheckpoint {
         Err(opened.refusal(&file.path))
     }
 
+    /// The most memory that the session for gradients has had in use ([`Engine::peak_memory`]).
+    pub(crate) fn peak_memory(&self) -> Result<Option<u64>> {
+        self.engine.peak_memory()
+    }
+
     /// The parity images, or made-up ones where the file has none.
     fn sample(&self) -> Batch {
         let spec = &self.checkpoint.contract.spec;

@@ -22,6 +22,7 @@ pub mod error;
 pub mod gaussian;
 pub mod gradient;
 pub mod gradient_check;
+pub mod gradient_norm;
 pub mod graph;
 pub mod histogram;
 pub mod interpolate;

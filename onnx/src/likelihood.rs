@@ -2,12 +2,15 @@
 
 use std::ops::Range;
 
+use nalgebra::DMatrix;
+
 use crate::{
     classify, complexity,
     dataset::{ImageStream, Images},
     dequantise,
     error::Result,
-    model::ConditionalModel,
+    gradient_norm,
+    model::{ConditionalModel, Differentiable},
 };
 
 /// What a model says of one image.
@@ -32,10 +35,13 @@ pub struct Score {
     /// Code length of the image in nats ([`complexity::CODEC`]); none of an input that is no stored
     /// image.
     pub complexity: Option<f64>,
+    /// |d log p(x) / dx| on pixels scaled to \[0, 1\] ([`gradient_norm`]), nats per pixel range; none
+    /// where it was not asked for or is not finite.
+    pub gradient_norm: Option<f64>,
 }
 
 impl Score {
-    /// The score of an input from its log p(x given y), one a class.
+    /// The score of an input from its log p(x given y), one a class; without the gradient's norm.
     ///
     /// # Panics
     /// If `label` is not a class.
@@ -58,6 +64,7 @@ impl Score {
             log_px_given_predicted: predicted.map(|y| log_prob[y]),
             ln_label_given_x: label.map(|y| ln_prior[y] + log_prob[y] - log_px),
             complexity,
+            gradient_norm: None,
         }
     }
 
@@ -121,7 +128,10 @@ pub fn for_each(
 ) -> Result<()> {
     for first in (0..images.len()).step_by(batch_size) {
         let range = first..images.len().min(first + batch_size);
-        see(model, images, range, 0, seed, visit)?;
+        let batch = dequantise::part(images, model.spec(), range.clone(), 0, seed);
+        let norms = vec![None; batch.len()];
+        let log_prob = model.log_prob(&batch)?;
+        see((images, range, 0), (&model.spec().ln_prior, &log_prob, &norms), visit)?;
     }
     Ok(())
 }
@@ -141,26 +151,50 @@ pub fn for_each_streamed(
     visit: &mut dyn FnMut(&Score, &[f64]) -> Result<()>,
 ) -> Result<()> {
     images.for_each_block(batch_size, &mut |first, block| {
-        see(model, &block, 0..block.len(), first, seed, visit)
+        let range = 0..block.len();
+        let batch = dequantise::part(&block, model.spec(), range.clone(), first, seed);
+        let log_prob = model.log_prob(&batch)?;
+        let norms = vec![None; batch.len()];
+        see((&block, range, first), (&model.spec().ln_prior, &log_prob, &norms), visit)
+    })
+}
+
+/// [`for_each_streamed`] with the gradient's norm in every score, from a second run of the model: its
+/// cotangent p(y given x) takes the values of the first.
+///
+/// # Errors
+/// Those of [`for_each_streamed`].
+///
+/// # Panics
+/// As [`for_each`].
+pub fn for_each_with_gradient(
+    model: &mut dyn Differentiable,
+    images: &ImageStream,
+    batch_size: usize,
+    seed: u64,
+    visit: &mut dyn FnMut(&Score, &[f64]) -> Result<()>,
+) -> Result<()> {
+    images.for_each_block(batch_size, &mut |first, block| {
+        let range = 0..block.len();
+        let batch = dequantise::part(&block, model.spec(), range.clone(), first, seed);
+        let log_prob = model.log_prob(&batch)?;
+        let norms = gradient_norm::of(model, &batch, &log_prob)?;
+        see((&block, range, first), (&model.spec().ln_prior, &log_prob, &norms), visit)
     })
 }
 
 /// One batch, where image i is image `before` + i of its data set.
 fn see(
-    model: &mut dyn ConditionalModel,
-    images: &Images,
-    range: Range<usize>,
-    before: usize,
-    seed: u64,
+    (images, range, before): (&Images, Range<usize>, usize),
+    (ln_prior, log_prob, norms): (&[f64], &DMatrix<f64>, &[Option<f64>]),
     visit: &mut dyn FnMut(&Score, &[f64]) -> Result<()>,
 ) -> Result<()> {
-    let batch = dequantise::part(images, model.spec(), range.clone(), before, seed);
-    let log_prob = model.log_prob(&batch)?;
-    for (index, column) in range.zip(log_prob.column_iter()) {
+    for ((index, column), &gradient_norm) in range.zip(log_prob.column_iter()).zip(norms) {
         let label = images.labels.as_ref().map(|labels| labels[index]);
         let complexity = Some(complexity::nats(images, index));
-        let (ln_prior, log_prob) = (&model.spec().ln_prior, column.as_slice());
-        visit(&Score::new(before + index, label, ln_prior, log_prob, complexity), log_prob)?;
+        let log_prob = column.as_slice();
+        let score = Score::new(before + index, label, ln_prior, log_prob, complexity);
+        visit(&Score { gradient_norm, ..score }, log_prob)?;
     }
     Ok(())
 }

@@ -12,7 +12,8 @@ use nalgebra::DMatrix;
 use crate::{
     checkpoint::Checkpoint,
     error::{Error, Result},
-    model::{Batch, ConditionalModel, ModelSpec},
+    gradient::DifferentiableCheckpoint,
+    model::{Batch, ConditionalModel, Differentiable, ModelSpec},
 };
 
 /// Largest batch: more images at once are no faster, and a run says less often how far it is.
@@ -59,6 +60,16 @@ impl BatchSize {
     pub fn of(checkpoint: &mut Checkpoint, budget: u64) -> Result<Self> {
         Self::within(budget, bytes_per_image(checkpoint)?)
     }
+
+    /// [`of`](Self::of) where each image is run for its gradient as well: both sessions keep what they
+    /// took.
+    ///
+    /// # Errors
+    /// As [`of`](Self::of).
+    pub fn with_gradients(model: &mut DifferentiableCheckpoint, budget: u64) -> Result<Self> {
+        let values = bytes_per_image(&mut model.checkpoint)?;
+        Self::within(budget, values + bytes_per_gradient(model)?)
+    }
 }
 
 /// Bytes that one image more in a batch takes.
@@ -75,12 +86,36 @@ pub fn bytes_per_image(checkpoint: &mut Checkpoint) -> Result<u64> {
     // float32 in, twice: as it is gathered and as the engine takes it; float64 out, at most twice.
     let floats = spec.image.len() + spec.noise_len;
     let own = (8 * floats + 16 * (spec.classes.len() + 1)) as u64;
-    let Some(mut mark) = checkpoint.peak_memory()? else { return Ok(own) };
+    measured(own, &mut |count| {
+        if count > 0 {
+            checkpoint.log_prob(&blank(&spec, count))?;
+        }
+        checkpoint.peak_memory()
+    })
+}
+
+/// [`bytes_per_image`] of the session for gradients.
+fn bytes_per_gradient(model: &mut DifferentiableCheckpoint) -> Result<u64> {
+    let spec = model.spec().clone();
+    // The gradient comes as float64 and is kept as float32; the weights go in as float32.
+    let own = (12 * spec.image.len() + 12 * spec.classes.len()) as u64;
+    measured(own, &mut |count| {
+        if count > 0 {
+            let cotangent = DMatrix::from_element(spec.classes.len(), count, 1.0);
+            model.log_prob_and_gradient(&blank(&spec, count), &cotangent)?;
+        }
+        model.peak_memory()
+    })
+}
+
+/// Bytes an image: `own`, and what the engine takes, whose mark `peak_after` tells after a batch of so
+/// many images.
+fn measured(own: u64, peak_after: &mut dyn FnMut(usize) -> Result<Option<u64>>) -> Result<u64> {
+    let Some(mut mark) = peak_after(0)? else { return Ok(own) };
     let mut raised: Option<(usize, u64)> = None;
     let mut count = 1;
     loop {
-        checkpoint.log_prob(&blank(&spec, count))?;
-        let peak = checkpoint.peak_memory()?.unwrap_or(mark);
+        let peak = peak_after(count)?.unwrap_or(mark);
         match raised {
             _ if peak <= mark => (),
             None => raised = Some((count, peak)),

@@ -78,6 +78,8 @@ pub struct Sample {
     pub typicality_nats: Option<f64>,
     /// log p(x) + length of the image's code, nats.
     pub complexity_corrected_nats: Option<f64>,
+    /// -|d log p(x) / dx| on pixels scaled to \[0, 1\]; empty where no detector asks for it too.
+    pub gradient_norm_nats_per_range: Option<f64>,
     /// Whether the detector on log p(x) accepts it; this and the others are empty where there is no
     /// such detector.
     pub accepted_marginal: Option<bool>,
@@ -89,6 +91,8 @@ pub struct Sample {
     pub accepted_typicality: Option<bool>,
     /// Whether the detector on `complexity_corrected_nats` accepts it.
     pub accepted_complexity_corrected: Option<bool>,
+    /// Whether the detector on `gradient_norm_nats_per_range` accepts it.
+    pub accepted_gradient_norm: Option<bool>,
 }
 
 impl Sample {
@@ -118,11 +122,13 @@ impl Sample {
             given_predicted_nats: Statistic::GivenPredicted.of(score),
             typicality_nats: typicality.and_then(|statistic| statistic.of(score)),
             complexity_corrected_nats: Statistic::ComplexityCorrected.of(score),
+            gradient_norm_nats_per_range: Statistic::GradientNorm.of(score),
             accepted_marginal: accepted(StatisticKind::Marginal),
             accepted_joint: accepted(StatisticKind::Joint),
             accepted_given_predicted: accepted(StatisticKind::GivenPredicted),
             accepted_typicality: accepted(StatisticKind::Typicality),
             accepted_complexity_corrected: accepted(StatisticKind::ComplexityCorrected),
+            accepted_gradient_norm: accepted(StatisticKind::GradientNorm),
         }
     }
 }

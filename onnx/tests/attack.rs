@@ -614,6 +614,8 @@ fn what_cannot_work_is_refused() {
     assert!(refusal(&carlini, &subjects, None).contains("is needed by an attack"));
     let complexity = at_least_as_likely(Statistic::ComplexityCorrected, 0.0);
     assert!(refusal(&carlini, &subjects, Some(&complexity)).contains("stored images"));
+    let gradient = at_least_as_likely(Statistic::GradientNorm, 0.0);
+    assert!(refusal(&carlini, &subjects, Some(&gradient)).contains("gradient's norm"));
     let plain = CarliniWagner { confidence: -1.0, ..CarliniWagner::default() };
     assert!(refusal(&plain, &subjects, None).contains("confidence -1"));
     let mut outside = subjects.clone();

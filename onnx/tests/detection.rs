@@ -26,12 +26,13 @@ use undetected_onnx::{
 };
 use undetected_theory::{Proportion, Streams};
 
-const ALL: [Statistic; 5] = [
+const ALL: [Statistic; 6] = [
     Statistic::Marginal,
     Statistic::Joint,
     Statistic::GivenPredicted,
     Statistic::Typicality { centre: -40.0 },
     Statistic::ComplexityCorrected,
+    Statistic::GradientNorm,
 ];
 
 fn score(log_px: f64) -> Score {
@@ -45,6 +46,7 @@ fn score(log_px: f64) -> Score {
         log_px_given_predicted: Some(log_px),
         ln_label_given_x: None,
         complexity: Some(0.0),
+        gradient_norm: Some(0.0),
     }
 }
 
@@ -74,6 +76,8 @@ fn statistics_of_a_known_model() {
         let log_px = joint.iter().map(|joint| joint.exp()).sum::<f64>().ln();
         let length = complexity::nats(&images, score.index);
         let expected = [log_px, best, best + 3.0_f64.ln(), -(log_px + 40.0).abs(), log_px + length];
+        // The gradient's norm is not asked for here: gradient_norm.rs does.
+        assert_eq!(Statistic::GradientNorm.of(score), None);
         for (statistic, expected) in ALL.into_iter().zip(expected) {
             let found = statistic.of(score).unwrap();
             // Rounding of numbers below 100.
@@ -161,17 +165,20 @@ fn only_the_correction_rejects_what_is_likely_for_being_simple() {
 fn thresholds_in_bits_per_dim() {
     let (spec, ..) = scored();
     for statistic in [Statistic::Marginal, Statistic::Joint, Statistic::GivenPredicted] {
-        assert_eq!(statistic.nats(&spec, 3.0), spec.nats(3.0));
+        assert_eq!(statistic.nats(&spec, 3.0), Some(spec.nats(3.0)));
     }
-    for statistic in ALL {
-        let back = statistic.bits_per_dim(&spec, statistic.nats(&spec, 3.0));
+    let gradient = Statistic::GradientNorm;
+    assert_eq!((gradient.nats(&spec, 3.0), gradient.bits_per_dim(&spec, 3.0)), (None, None));
+    for statistic in ALL.into_iter().filter(|statistic| *statistic != gradient) {
+        let nats = statistic.nats(&spec, 3.0).unwrap();
+        let back = statistic.bits_per_dim(&spec, nats).unwrap();
         assert!((back - 3.0).abs() < 1e-14, "{statistic:?}: {back}");
     }
     // Half a bit in each of four dimensions either way.
-    let width = Statistic::Typicality { centre: 7.0 }.nats(&spec, 0.5);
+    let width = Statistic::Typicality { centre: 7.0 }.nats(&spec, 0.5).unwrap();
     assert!((width + 2.0 * std::f64::consts::LN_2).abs() < 1e-15);
     // The code of 8-bit values costs as much as the complexity: log p(x) - 4 ln 256 + L = 0.
-    let level = Statistic::ComplexityCorrected.nats(&spec, 0.0);
+    let level = Statistic::ComplexityCorrected.nats(&spec, 0.0).unwrap();
     assert!((level - 4.0 * 256.0_f64.ln()).abs() < 1e-12);
 }
 
@@ -309,6 +316,18 @@ fn saved_detectors_that_do_not_fit_are_refused() {
     let text = fs::read_to_string(&path).unwrap().replace(complexity::CODEC, "flif");
     fs::write(&path, text).unwrap();
     refused(&["codec", complexity::CODEC, "found flif"]);
+    // Each unit belongs to its statistics.
+    for (statistic, own, other) in [
+        (Statistic::Marginal, "nats", "nats/range"),
+        (Statistic::GradientNorm, "nats/range", "nats"),
+    ] {
+        saved(common(statistic, -1.0)).save(&path).unwrap();
+        let text = fs::read_to_string(&path).unwrap();
+        let unit = |unit: &str| format!("\"unit\": \"{unit}\"");
+        assert!(text.contains(&unit(own)), "{text}");
+        fs::write(&path, text.replace(&unit(own), &unit(other))).unwrap();
+        refused(&["unit", &format!("expected {own}, found {other}")]);
+    }
     fs::remove_file(&path).unwrap();
     assert!(message(SavedDetector::load(&path, &spec, "abc")).contains("detector.json"));
 }

@@ -373,6 +373,7 @@ fn scored(index: usize, label: Option<usize>, predicted: Option<usize>, log_px: 
         log_px_given_predicted: None,
         ln_label_given_x: None,
         complexity: None,
+        gradient_norm: None,
     }
 }
 

@@ -54,6 +54,7 @@ fn score(log_px: f64) -> Score {
         log_px_given_predicted: None,
         ln_label_given_x: None,
         complexity: Some(0.0),
+        gradient_norm: None,
     }
 }
 

@@ -39,7 +39,7 @@ pub struct Figures {
     written: usize,
 }
 
-/// What figures draw of single images, beside what an [`Outcome`] holds: 48 bytes an image.
+/// What figures draw of single images, beside what an [`Outcome`] holds: 56 bytes an image.
 #[derive(Debug, Default)]
 pub struct Seen {
     /// In the order in which they were seen, that which the model was trained for first.
@@ -52,17 +52,18 @@ pub struct Seen {
 #[derive(Debug)]
 struct Scores {
     name: String,
-    /// Of each: log p(x), and the other statistics in the order of [`STATISTICS`], nats.
-    values: Vec<[f64; 5]>,
+    /// Of each: log p(x), nats, and the other statistics in the order of [`STATISTICS`], each in its unit.
+    values: Vec<[f64; 6]>,
 }
 
 /// The statistics in the order of [`Scores::values`].
-const STATISTICS: [StatisticKind; 5] = [
+const STATISTICS: [StatisticKind; 6] = [
     StatisticKind::Marginal,
     StatisticKind::Joint,
     StatisticKind::GivenPredicted,
     StatisticKind::Typicality,
     StatisticKind::ComplexityCorrected,
+    StatisticKind::GradientNorm,
 ];
 
 impl Seen {
@@ -84,12 +85,13 @@ impl Seen {
             sample.given_predicted_nats,
             sample.typicality_nats,
             sample.complexity_corrected_nats,
+            sample.gradient_norm_nats_per_range,
         ];
         // What has no value ranks lowest, as it does in results.csv.
-        let [joint, given, typicality, corrected] =
+        let [joint, given, typicality, corrected, gradient] =
             others.map(|value| value.unwrap_or(f64::NEG_INFINITY));
         let scores = self.data.last_mut().expect("just pushed");
-        scores.values.push([sample.log_px_nats, joint, given, typicality, corrected]);
+        scores.values.push([sample.log_px_nats, joint, given, typicality, corrected, gradient]);
     }
 }
 
@@ -324,7 +326,7 @@ mod tests {
     }
 
     fn scores(name: &str, log_px: &[f64]) -> Scores {
-        Scores { name: name.to_owned(), values: log_px.iter().map(|value| [*value; 5]).collect() }
+        Scores { name: name.to_owned(), values: log_px.iter().map(|value| [*value; 6]).collect() }
     }
 
     /// Neither an empty class gap nor a data set without densities ends a run; the rest is drawn.

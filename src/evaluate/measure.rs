@@ -4,16 +4,14 @@ use std::path::Path;
 
 use anyhow::Context;
 use undetected_onnx::{
-    checkpoint::Checkpoint,
     engine::EngineOptions,
-    gradient::{DifferentiableCheckpoint, GradientOptions},
-    memory::BatchSize,
     model::ConditionalModel,
     suite::{Event, Kept, ModelEntry, Outcome, Replay, Shard, Subject, Suite, Units, run_model},
 };
 
 use super::{
     figures::{Figures, Seen},
+    opened::Opened,
     progress::{Progress, ProgressMode},
     result_files::ResultFiles,
     shard_record::{ShardModel, ShardRecord},
@@ -167,18 +165,10 @@ impl Run<'_> {
                 let subject = Subject::replayed(&mut replay, model.engine.clone());
                 self.measure(place, subject, model.batch_size, report)
             }
-            Answers::Engines(options, batches) if self.suite.uses_gradient() => {
-                let gradient = GradientOptions::default();
-                let overrides = entry.overrides()?;
-                let mut opened =
-                    DifferentiableCheckpoint::open(&entry.path, &overrides, options, gradient)?;
-                let batch_size = prepare(&mut opened.checkpoint, *batches)?;
-                self.measure(place, Subject::with_gradient(&mut opened), batch_size, report)
-            }
             Answers::Engines(options, batches) => {
-                let mut checkpoint = Checkpoint::open(&entry.path, &entry.overrides()?, options)?;
-                let batch_size = prepare(&mut checkpoint, *batches)?;
-                self.measure(place, Subject::of(&mut checkpoint), batch_size, report)
+                let mut opened = Opened::open(self.suite, entry, options)?;
+                let batch_size = prepare(&mut opened, *batches)?;
+                self.measure(place, opened.subject(), batch_size, report)
             }
         }
     }
@@ -203,7 +193,8 @@ impl Run<'_> {
 }
 
 /// Says what the user should know; the size of batches.
-fn prepare(checkpoint: &mut Checkpoint, batches: Batches) -> anyhow::Result<usize> {
+fn prepare(opened: &mut Opened, batches: Batches) -> anyhow::Result<usize> {
+    let checkpoint = opened.checkpoint();
     if let Some(notice) = &checkpoint.notice {
         output::warn(notice);
     }
@@ -217,7 +208,7 @@ fn prepare(checkpoint: &mut Checkpoint, batches: Batches) -> anyhow::Result<usiz
         Batches::Of(images) => return Ok(images),
         Batches::Within(budget) => budget,
     };
-    let size = BatchSize::of(checkpoint, budget)?;
+    let size = opened.batch_size(budget)?;
     let kib = size.bytes_per_image.div_ceil(1024);
     output::warn(&format!("batches of {} images, {kib} KiB each in the engine", size.images));
     Ok(size.images)

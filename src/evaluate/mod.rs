@@ -8,6 +8,7 @@ mod figures;
 mod inspect;
 mod measure;
 mod merge;
+mod opened;
 mod progress;
 mod result_files;
 mod run;

@@ -7,7 +7,10 @@ use std::{
 };
 
 use clap::ValueEnum;
-use undetected_onnx::suite::{DataEntry, ModelEntry, Shard, Suite, Task, Threshold};
+use undetected_onnx::{
+    detect::StatisticKind,
+    suite::{DataEntry, ModelEntry, Shard, Suite, Task, Threshold},
+};
 
 use super::{
     engine_args::{ContractArgs, EngineArgs},
@@ -59,7 +62,7 @@ pub struct Args {
     seed: Option<u64>,
     /// Memory that one batch of images may take in the engine, for example 512MiB or 2GiB: the
     /// engine is asked what an image takes, and batches are made as large as fits, up to 256 images.
-    /// The model's weights come on top, and 150 bytes an image of the data (400 while ranking them): its
+    /// The model's weights come on top, and 170 bytes an image of the data (420 while ranking them): its
     /// pixels are read as they are scored. Changes speed only.
     #[arg(long, value_name = "SIZE", default_value = "1GiB", value_parser = size)]
     memory: u64,
@@ -74,6 +77,11 @@ pub struct Args {
     /// How progress is shown.
     #[arg(long, value_enum, default_value_t = ProgressMode::Bar)]
     progress: ProgressMode,
+    /// Add the detector on minus the L2 norm of d log p(x)/dx, in nats per pixel range: the model is
+    /// opened with gradients, which are checked, and each image costs about 4 times as much. In a suite:
+    /// "gradient_norm" among detect.statistics.
+    #[arg(long)]
+    gradient_norm: bool,
     #[command(flatten)]
     threshold: ThresholdArgs,
     #[command(flatten)]
@@ -196,6 +204,7 @@ Examples:
   evaluate run --model MODEL.onnx --data t10k-images-idx3-ubyte.gz --threshold-bits-per-dim 1.4
   evaluate run --model MODEL.onnx --data cifar-10-batches-bin --ood svhn.npz --engine ort
   evaluate run --model MODEL.onnx --data t10k-images-idx3-ubyte --task interpolate --pairs 1000
+  evaluate run onnx/suites/demo.toml --gradient-norm --engine ort
   evaluate run onnx/suites/demo.toml --detectors out/demo/detectors";
 
 pub fn run(args: &Args) -> anyhow::Result<()> {
@@ -225,6 +234,10 @@ impl Args {
             suite.threshold = threshold;
         }
         suite.detect.per_class |= self.threshold.per_class;
+        let gradient_norm = StatisticKind::GradientNorm;
+        if self.gradient_norm && !suite.detect.statistics.contains(&gradient_norm) {
+            suite.detect.statistics.push(gradient_norm);
+        }
         if !self.tasks.is_empty() {
             suite.tasks = self.tasks.iter().map(|name| name.task()).collect();
         }

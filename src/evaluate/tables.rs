@@ -1,6 +1,7 @@
 //! Tables of `evaluate run`, one a task.
 
 use undetected_onnx::{
+    detect::StatisticKind,
     record::Row,
     statistics::{CONFIDENCE, Estimate},
     suite::{Attacked, Outcome, Task},
@@ -14,8 +15,8 @@ pub fn tables(outcome: &Outcome) -> String {
     let datasets = by_dataset(&outcome.rows);
     let Some(real) = datasets.first() else { return String::new() };
     let title = format!(
-        "{} on {} ({})\nIntervals at 99 %. bits/dim: lower = likelier. Scores in nats: higher = \
-         likelier real.\n\n",
+        "{} on {} ({})\nIntervals at 99 %. bits/dim: lower = likelier. Scores in nats, of\n\
+         'gradient' in nats per pixel range: higher = likelier real.\n\n",
         outcome.spec.name, outcome.engine, outcome.engine.device
     );
     let sections = [
@@ -143,18 +144,21 @@ fn detectors(real: &DatasetRows<'_>) -> Option<String> {
     let mut table = output::table(&header);
     for name in real.statistics(Task::Detect) {
         let find = |metric: &str, unit: &str| real.find(Task::Detect, Some(name), metric, unit);
+        let unit = unit(name);
+        let first = find("threshold_class_0", unit);
         let shown = |unit: &str| match find("threshold", unit) {
             Some(row) => number(row.value),
-            None => "per class".to_owned(),
+            None if first.is_some() => "per class".to_owned(),
+            None => "-".to_owned(),
         };
-        let fitted = find("threshold", "nats").or(find("threshold_class_0", "nats"));
+        let fitted = find("threshold", unit).or(first);
         let fitted = match fitted.map_or(0, |row| row.n) {
             0 => "fixed".to_owned(),
             n => n.to_string(),
         };
         table.add_row([
             short(name).to_owned(),
-            shown("nats"),
+            shown(unit),
             shown("bits/dim"),
             fitted,
             cell(find("rejected", "share")),
@@ -162,7 +166,7 @@ fn detectors(real: &DatasetRows<'_>) -> Option<String> {
         ]);
     }
     let title = format!(
-        "Detectors: a statistic (nats) at or above its threshold is accepted; false alarms on {}",
+        "Detectors: a statistic at or above its threshold is accepted; false alarms on {}",
         real.name
     );
     (table.row_count() > 0).then(|| output::section(&title, &table))
@@ -418,6 +422,15 @@ fn short(statistic: &str) -> &str {
     match statistic {
         "given_predicted" => "given y",
         "complexity_corrected" => "complexity",
+        "gradient_norm" => "gradient",
         other => other,
+    }
+}
+
+/// The unit of a statistic's threshold.
+fn unit(statistic: &str) -> &'static str {
+    match statistic == StatisticKind::GradientNorm.name() {
+        true => StatisticKind::GradientNorm.unit(),
+        false => "nats",
     }
 }

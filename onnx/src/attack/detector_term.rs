@@ -28,6 +28,11 @@ impl DetectorTerm {
                 "judges the code length of stored images, which an attack's candidates are not; \
                  attack a detector of the likelihood",
             )),
+            Statistic::GradientNorm => Err(Error::setting(
+                "detector",
+                "judges the gradient's norm, which the densities of an attack's candidates do not tell, \
+                 and whose own gradient is a second derivative; attack a detector of the likelihood",
+            )),
             _ => Ok(Self { detector: detector.clone() }),
         }
     }
@@ -68,7 +73,9 @@ impl DetectorTerm {
                 cotangent[predicted] -= weight;
                 return;
             }
-            Statistic::ComplexityCorrected => unreachable!("refused by new"),
+            Statistic::ComplexityCorrected | Statistic::GradientNorm => {
+                unreachable!("refused by new")
+            }
         };
         for ((cotangent, prior), log_p) in cotangent.iter_mut().zip(ln_prior).zip(log_prob) {
             *cotangent -= weight * slope * (prior + log_p - log_px).exp();
@@ -148,9 +155,10 @@ mod tests {
     }
 
     #[test]
-    fn a_detector_of_stored_images_is_refused() {
-        let detector =
-            ThresholdDetector::fixed(Statistic::ComplexityCorrected, Thresholds::Common(0.0));
-        assert!(DetectorTerm::new(&detector.unwrap()).is_err());
+    fn a_detector_of_more_than_densities_is_refused() {
+        for statistic in [Statistic::ComplexityCorrected, Statistic::GradientNorm] {
+            let detector = ThresholdDetector::fixed(statistic, Thresholds::Common(0.0));
+            assert!(DetectorTerm::new(&detector.unwrap()).is_err());
+        }
     }
 }

@@ -5,7 +5,7 @@ use rayon::prelude::*;
 
 use super::{Attack, Outcome, Scene, Subjects, case::Case};
 use crate::{
-    detect::{Statistic, ThresholdDetector},
+    detect::ThresholdDetector,
     error::{Error, Result},
     model::{Batch, ConditionalModel, Differentiable, ModelSpec},
 };
@@ -130,12 +130,8 @@ impl<A: Attack> Schedule<'_, A> {
         if self.settings.batch_size == 0 {
             return Err(Error::setting("batch size 0", "must be at least 1"));
         }
-        if self
-            .detector
-            .is_some_and(|detector| detector.statistic() == Statistic::ComplexityCorrected)
-        {
-            super::DetectorTerm::new(self.detector.expect("just seen"))?;
-        }
+        // Refuses what cannot judge an attack's candidates.
+        self.detector.map(super::DetectorTerm::new).transpose()?;
         if self.attack.minds_detector() && self.detector.is_none() {
             return Err(Error::setting("detector", "is needed by an attack that is to evade it"));
         }

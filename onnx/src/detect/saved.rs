@@ -12,7 +12,6 @@ use crate::{
 };
 
 const FORMAT: &str = "undetected-detector-1";
-const UNIT: &str = "nats";
 const REFIT: &str = "Fit the detector again for this model";
 const RESTORE: &str = "Restore the file, or fit the detector again";
 
@@ -83,7 +82,7 @@ impl SavedDetector {
             score: statistic.name().to_owned(),
             codec: (statistic == Statistic::ComplexityCorrected)
                 .then(|| complexity::CODEC.to_owned()),
-            unit: UNIT.to_owned(),
+            unit: statistic.kind().unit().to_owned(),
             centre: match statistic {
                 Statistic::Typicality { centre } => Some(format!("{centre:?}")),
                 _ => None,
@@ -109,8 +108,8 @@ impl SavedDetector {
         reader.require("model_sha256", model_sha256, &record.model_sha256, REFIT)?;
         let dequantisation = name_of(spec.dequantisation);
         reader.require("dequantisation", &dequantisation, &record.dequantisation, REFIT)?;
-        reader.require("unit", UNIT, &record.unit, RESTORE)?;
         let statistic = reader.statistic(&record)?;
+        reader.require("unit", statistic.kind().unit(), &record.unit, RESTORE)?;
         let thresholds = reader.thresholds(&record, spec.classes.len())?;
         Ok(Self {
             detector: ThresholdDetector::fixed(statistic, thresholds)?,
@@ -151,6 +150,7 @@ impl Reader<'_> {
                 self.require("codec", complexity::CODEC, codec.unwrap_or("nothing"), REFIT)?;
                 Statistic::ComplexityCorrected
             }
+            "gradient_norm" => Statistic::GradientNorm,
             other => return Err(self.error("score", known, other, RESTORE)),
         })
     }

@@ -9,7 +9,8 @@ use crate::{
     statistics,
 };
 
-/// A number in nats, higher = likelier real.
+/// A number, higher = likelier real; in nats but for [`Statistic::GradientNorm`]
+/// ([`StatisticKind::unit`]).
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Statistic {
     /// log p(x), the paper's (section 4.3).
@@ -33,6 +34,13 @@ pub enum Statistic {
     /// Source: Serrà et al., Input complexity and out-of-distribution detection with likelihood-based
     /// generative models, ICLR 2020, with the sign turned and in nats.
     ComplexityCorrected,
+    /// -|d log p(x) / dx|, L2, on pixels scaled to \[0, 1\] ([`crate::gradient_norm`]): an input in a
+    /// region of much mass has neighbours as likely as itself, wherever the density itself is high. Nats per
+    /// pixel range, which no bits/dim are.
+    ///
+    /// Source: the score of Grathwohl et al., Your classifier is secretly an energy based model and you
+    /// should treat it like one, ICLR 2020, of their energy-based models.
+    GradientNorm,
 }
 
 impl Statistic {
@@ -62,27 +70,30 @@ impl Statistic {
             Self::GivenPredicted => score.log_px_given_predicted,
             Self::Typicality { centre } => Some(-(score.log_px - centre).abs()),
             Self::ComplexityCorrected => score.complexity.map(|length| score.log_px + length),
+            Self::GradientNorm => score.gradient_norm.map(|norm| -norm),
         };
         value.filter(|value| value.is_finite() && score.log_px.is_finite())
     }
 
-    /// A threshold given in bits/dim, in nats.
+    /// A threshold given in bits/dim, in nats; `None` for [`Statistic::GradientNorm`], which has none.
     ///
     /// Likelihoods as [`ModelSpec::nats`]. For [`Statistic::Typicality`] the bits/dim are the
     /// half-width of the band. For [`Statistic::ComplexityCorrected`] they are those by which the
     /// model's code may be longer than the complexity.
-    pub fn nats(&self, spec: &ModelSpec, bits_per_dim: f64) -> f64 {
+    pub fn nats(&self, spec: &ModelSpec, bits_per_dim: f64) -> Option<f64> {
         match self {
-            Self::Typicality { .. } => -bits_per_dim * spec.n_dims as f64 * LN_2,
-            _ => spec.nats(bits_per_dim),
+            Self::Typicality { .. } => Some(-bits_per_dim * spec.n_dims as f64 * LN_2),
+            Self::GradientNorm => None,
+            _ => Some(spec.nats(bits_per_dim)),
         }
     }
 
     /// A threshold in nats, in bits/dim; inverse of [`nats`](Self::nats).
-    pub fn bits_per_dim(&self, spec: &ModelSpec, nats: f64) -> f64 {
+    pub fn bits_per_dim(&self, spec: &ModelSpec, nats: f64) -> Option<f64> {
         match self {
-            Self::Typicality { .. } => -nats / (spec.n_dims as f64 * LN_2),
-            _ => spec.bits_per_dim(nats),
+            Self::Typicality { .. } => Some(-nats / (spec.n_dims as f64 * LN_2)),
+            Self::GradientNorm => None,
+            _ => Some(spec.bits_per_dim(nats)),
         }
     }
 
@@ -94,6 +105,7 @@ impl Statistic {
             Self::GivenPredicted => StatisticKind::GivenPredicted,
             Self::Typicality { .. } => StatisticKind::Typicality,
             Self::ComplexityCorrected => StatisticKind::ComplexityCorrected,
+            Self::GradientNorm => StatisticKind::GradientNorm,
         }
     }
 
@@ -119,11 +131,13 @@ pub enum StatisticKind {
     Typicality,
     /// [`Statistic::ComplexityCorrected`].
     ComplexityCorrected,
+    /// [`Statistic::GradientNorm`].
+    GradientNorm,
 }
 
 impl StatisticKind {
-    /// Every one.
-    pub const ALL: [Self; 5] = [
+    /// Those that need densities alone, no gradients.
+    pub const OF_DENSITIES: [Self; 5] = [
         Self::Marginal,
         Self::Joint,
         Self::GivenPredicted,
@@ -143,6 +157,7 @@ impl StatisticKind {
             Self::GivenPredicted => Ok(Statistic::GivenPredicted),
             Self::Typicality => Statistic::typicality(real),
             Self::ComplexityCorrected => Ok(Statistic::ComplexityCorrected),
+            Self::GradientNorm => Ok(Statistic::GradientNorm),
         }
     }
 
@@ -154,6 +169,15 @@ impl StatisticKind {
             Self::GivenPredicted => "given_predicted",
             Self::Typicality => "typicality",
             Self::ComplexityCorrected => "complexity_corrected",
+            Self::GradientNorm => "gradient_norm",
+        }
+    }
+
+    /// The unit of its values and thresholds in tables and files; nats/range are nats per pixel range.
+    pub fn unit(self) -> &'static str {
+        match self {
+            Self::GradientNorm => "nats/range",
+            _ => "nats",
         }
     }
 }

@@ -15,7 +15,7 @@ pub struct ThresholdDetector {
     thresholds: Thresholds,
 }
 
-/// Thresholds of a statistic, nats.
+/// Thresholds of a statistic, in its unit ([`super::StatisticKind::unit`]).
 #[derive(Debug, Clone, PartialEq)]
 pub enum Thresholds {
     /// The same for every input.

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::{Attacked, Outcome};
 use crate::{
+    detect::StatisticKind,
     histogram::PairedHistogram,
     interpolate::{AtAlpha, Band},
     record::AttackRow,
@@ -51,8 +52,11 @@ pub struct RocRow {
     pub against: String,
     /// The statistic's name.
     pub statistic: &'static str,
-    /// At or above which inputs are accepted, nats; empty where none is.
+    /// At or above which inputs are accepted, nats; empty where none is, and where the statistic's unit
+    /// is another.
     pub threshold_nats: Option<f64>,
+    /// The same of a statistic in nats per pixel range.
+    pub threshold_nats_per_range: Option<f64>,
     /// Share of real images accepted.
     pub tpr_real_positive: f64,
     /// Share of the others accepted.
@@ -164,15 +168,24 @@ impl Outcome {
     pub fn roc_rows(&self) -> Vec<RocRow> {
         let separations = self.separations.iter();
         let curves = separations
-            .map(|curve| (curve.dataset.as_str(), curve.statistic.name(), &curve.roc))
-            .chain(self.interpolation.iter().map(|found| ("midpoints", "marginal", &found.roc)));
-        let row = |against: &str, statistic, point: &RocPoint| RocRow {
+            .map(|curve| (curve.dataset.as_str(), curve.statistic.kind(), &curve.roc))
+            .chain(
+                self.interpolation
+                    .iter()
+                    .map(|found| ("midpoints", StatisticKind::Marginal, &found.roc)),
+            );
+        // -inf, of inputs without a density, has no place in a file that others read.
+        let threshold = |point: &RocPoint, of_gradient: bool, kind| {
+            let own = of_gradient == (kind == StatisticKind::GradientNorm);
+            point.threshold.filter(|threshold| own && threshold.is_finite())
+        };
+        let row = |against: &str, kind: StatisticKind, point: &RocPoint| RocRow {
             model: self.spec.name.clone(),
             dataset: self.data.clone(),
             against: against.to_owned(),
-            statistic,
-            // -inf, of inputs without a density, has no place in a file that others read.
-            threshold_nats: point.threshold.filter(|threshold| threshold.is_finite()),
+            statistic: kind.name(),
+            threshold_nats: threshold(point, false, kind),
+            threshold_nats_per_range: threshold(point, true, kind),
             tpr_real_positive: point.tpr,
             fpr_real_positive: point.fpr,
         };

@@ -193,8 +193,14 @@ fn load(
     fs::read_dir(folder).map_err(Error::io(folder))?;
     let paths = suite.detect.statistics.iter().map(|kind| folder.join(file_name(*kind)));
     let found: Vec<_> = paths.filter(|path| path.exists()).collect();
-    let needed = folder.join(file_name(StatisticKind::Marginal));
-    if found.is_empty() || (suite.has(Task::Interpolate) && !found.contains(&needed)) {
+    let marginal = found.is_empty() || suite.has(Task::Interpolate);
+    let needed = [
+        marginal.then_some(StatisticKind::Marginal),
+        // It is asked for by name alone.
+        suite.asks_gradient_norm().then_some(StatisticKind::GradientNorm),
+    ];
+    let mut needed = needed.into_iter().flatten().map(|kind| folder.join(file_name(kind)));
+    if let Some(needed) = needed.find(|path| !found.contains(path)) {
         let problem = format!("lacks {}; save detectors by a run that fits them", needed.display());
         return Err(Error::setting("threshold.detectors", problem));
     }
@@ -220,14 +226,15 @@ pub(super) fn thresholds(table: &mut Table, dataset: &str, saved: &[SavedDetecto
         let statistic = detector.statistic();
         let place = Place::new(dataset, Task::Detect).of(statistic.name());
         let n = calibration.as_ref().map_or(0, |record| record.images as u64);
-        for (class, nats) in detector.thresholds().values().iter().enumerate() {
+        for (class, value) in detector.thresholds().values().iter().enumerate() {
             let metric = match detector.thresholds() {
                 Thresholds::Common(_) => "threshold".to_owned(),
                 Thresholds::PerClass(_) => format!("threshold_class_{class}"),
             };
-            let bits = statistic.bits_per_dim(&table.spec, *nats);
-            table.push_exact(place, metric.clone(), *nats, n, "nats");
-            table.push_exact(place, metric, bits, n, "bits/dim");
+            table.push_exact(place, metric.clone(), *value, n, statistic.kind().unit());
+            if let Some(bits) = statistic.bits_per_dim(&table.spec, *value) {
+                table.push_exact(place, metric, bits, n, "bits/dim");
+            }
         }
         if let Statistic::Typicality { centre } = statistic {
             let bits = table.spec.bits_per_dim(centre);

@@ -1,16 +1,16 @@
 //! A model whose answers are kept: an interrupted run asks it nothing twice.
 
 use nalgebra::DMatrix;
-use serde::Serialize;
+use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
-    Shard,
+    Model, Shard,
     units::{Unit, Units},
 };
 use crate::{
     engine::EngineInfo,
     error::Result,
-    model::{Batch, ConditionalModel, ModelSpec},
+    model::{Batch, ConditionalModel, Differentiable, ModelSpec},
 };
 
 /// Changed where answers that an earlier program kept must not be taken over.
@@ -18,8 +18,8 @@ const FORMAT: &str = "log-prob-1";
 
 /// A model with a memory. Every call is a unit of work, known by the model, the engine and the very
 /// numbers that it is asked for.
-pub(super) struct Remembered<'a> {
-    pub(super) model: &'a mut dyn ConditionalModel,
+pub(super) struct Remembered<'a, 'm> {
+    pub(super) model: &'a mut Model<'m>,
     pub(super) engine: &'a EngineInfo,
     pub(super) sha256: &'a str,
     pub(super) units: Option<&'a Units>,
@@ -39,11 +39,26 @@ struct Basis<'a> {
     device: String,
     x: &'a [f32],
     noise: &'a [f32],
+    cotangent: &'a [f64],
 }
 
-impl Remembered<'_> {
-    fn unit(&self, batch: &Batch) -> Unit {
-        Unit::of(&Basis {
+impl Remembered<'_, '_> {
+    /// Whether the next call is this shard's.
+    fn takes_turn(&mut self) -> bool {
+        let turn = self.calls;
+        self.calls += 1;
+        self.shard.is_none_or(|shard| shard.takes(turn))
+    }
+
+    /// What is kept of a call, or else what `ask` finds, which is then kept.
+    fn recall<T: Serialize + DeserializeOwned>(
+        &mut self,
+        batch: &Batch,
+        cotangent: &[f64],
+        ask: impl FnOnce(&mut Model<'_>) -> Result<T>,
+    ) -> Result<T> {
+        let Some(units) = self.units else { return ask(self.model) };
+        let unit = Unit::of(&Basis {
             format: FORMAT,
             version: env!("CARGO_PKG_VERSION"),
             model: self.sha256,
@@ -51,33 +66,52 @@ impl Remembered<'_> {
             device: self.engine.device.to_string(),
             x: batch.x.as_slice(),
             noise: batch.noise.as_slice(),
-        })
+            cotangent,
+        });
+        if let Some(found) = units.load(&unit)? {
+            return Ok(found);
+        }
+        let found = ask(self.model)?;
+        units.save(&unit, &found)?;
+        Ok(found)
     }
 }
 
-impl ConditionalModel for Remembered<'_> {
+impl ConditionalModel for Remembered<'_, '_> {
     fn spec(&self) -> &ModelSpec {
         self.model.spec()
     }
 
     fn log_prob(&mut self, batch: &Batch) -> Result<DMatrix<f64>> {
         let (classes, columns) = (self.spec().classes.len(), batch.len());
-        let turn = self.calls;
-        self.calls += 1;
-        if self.shard.is_some_and(|shard| !shard.takes(turn)) {
+        if !self.takes_turn() {
             return Ok(DMatrix::zeros(classes, columns));
         }
-        let Some(units) = self.units else { return self.model.log_prob(batch) };
-        let unit = self.unit(batch);
-        match units.load::<Vec<f64>>(&unit)? {
-            Some(found) if found.len() == classes * columns => {
-                Ok(DMatrix::from_vec(classes, columns, found))
-            }
-            _ => {
-                let found = self.model.log_prob(batch)?;
-                units.save(&unit, &found.as_slice())?;
-                Ok(found)
-            }
+        let ask = |model: &mut Model<'_>| {
+            model.values().log_prob(batch).map(|found| found.as_slice().to_vec())
+        };
+        Ok(DMatrix::from_vec(classes, columns, self.recall(batch, &[], ask)?))
+    }
+}
+
+impl Differentiable for Remembered<'_, '_> {
+    fn log_prob_and_gradient(
+        &mut self,
+        batch: &Batch,
+        cotangent: &DMatrix<f64>,
+    ) -> Result<(DMatrix<f64>, DMatrix<f32>)> {
+        let (classes, pixels) = (cotangent.nrows(), batch.x.nrows());
+        let columns = batch.len();
+        if !self.takes_turn() {
+            return Ok((DMatrix::zeros(classes, columns), DMatrix::zeros(pixels, columns)));
         }
+        let ask = |model: &mut Model<'_>| {
+            let (log_prob, gradient) =
+                model.gradients()?.log_prob_and_gradient(batch, cotangent)?;
+            Ok((log_prob.as_slice().to_vec(), gradient.as_slice().to_vec()))
+        };
+        let (log_prob, gradient) = self.recall(batch, cotangent.as_slice(), ask)?;
+        let log_prob = DMatrix::from_vec(classes, columns, log_prob);
+        Ok((log_prob, DMatrix::from_vec(pixels, columns, gradient)))
     }
 }

@@ -23,7 +23,7 @@ use crate::{
     error::{Error, Result},
     gradient::DifferentiableCheckpoint,
     graph::ModelFile,
-    likelihood::Score,
+    likelihood::{Score, for_each_streamed, for_each_with_gradient},
     model::{ConditionalModel, Differentiable, ModelSpec},
     record::{AttackRow, GapRow, PathRow, PointRow, Row, Sample},
 };
@@ -149,15 +149,15 @@ impl Model<'_> {
     }
 }
 
-impl Subject<'_> {
+impl<'m> Subject<'m> {
     fn remembered<'a>(
         &'a mut self,
         units: Option<&'a Units>,
         shard: Option<Shard>,
         calls: usize,
-    ) -> Remembered<'a> {
+    ) -> Remembered<'a, 'm> {
         let Self { model, engine, sha256, .. } = self;
-        Remembered { model: model.values(), engine, sha256, units, shard, calls }
+        Remembered { model, engine, sha256, units, shard, calls }
     }
 }
 
@@ -182,12 +182,13 @@ impl<'a> Subject<'a> {
         }
     }
 
-    /// One that has its gradient.
-    pub fn with_gradient(opened: &'a mut DifferentiableCheckpoint) -> Self {
+    /// A checkpoint opened with gradients, which [`Suite::needs_gradients`] asks for.
+    pub fn with_gradients(opened: &'a mut DifferentiableCheckpoint) -> Self {
+        let values = &opened.checkpoint;
         Self {
-            engine: opened.checkpoint.engine().clone(),
-            sha256: opened.checkpoint.sha256.clone(),
-            pad: opened.checkpoint.contract.pad,
+            engine: values.engine().clone(),
+            sha256: values.sha256.clone(),
+            pad: values.contract.pad,
             model: Model::Gradients(opened),
         }
     }
@@ -244,6 +245,11 @@ pub fn run_model<'a>(
     report: &'a mut dyn FnMut(Event<'_>) -> Result<()>,
 ) -> Result<Outcome> {
     suite.check()?;
+    let gradients = suite.asks_gradient_norm();
+    if gradients && matches!(subject.model, Model::Values(_)) {
+        let problem = "names \"gradient_norm\", but the model was not opened with gradients";
+        return Err(Error::setting("detect.statistics", problem));
+    }
     let spec = subject.model.spec().clone();
     let data = labelled(suite, &spec)?;
     let mut others = files(suite, &spec)?;
@@ -267,10 +273,11 @@ pub fn run_model<'a>(
     let sha256 = subject.sha256.clone();
     let table =
         Table { spec: spec.clone(), engine: engine.clone(), seed: suite.seed, rows: vec![] };
-    let mut run = Run { suite, subject, batch_size, kept, calls: 0, report, table };
+    let mut run = Run { suite, subject, gradients, batch_size, kept, calls: 0, report, table };
     let scored = run.see(&data, gap.as_mut(), None)?;
     let detectors = plan.detectors(suite, &spec, &sha256, (data.name(), &scored, &split))?;
-    let real = Real { images: &data, scored: &scored, split: &split, detectors: &detectors };
+    let real =
+        Real { images: &data, scored: &scored, split: &split, detectors: &detectors, gradients };
     let reliability = run.data(&real)?;
     let class_gap = gap.map(|gap| gap.finish(&mut run.table, data.name()));
     let interpolation = suite.has(Task::Interpolate).then(|| run.walk(&real)).transpose()?;
@@ -303,6 +310,8 @@ struct Real<'a> {
     scored: &'a Scored,
     split: &'a Split,
     detectors: &'a [SavedDetector],
+    /// Whether the norms of gradients were seen.
+    gradients: bool,
 }
 
 impl Real<'_> {
@@ -312,12 +321,15 @@ impl Real<'_> {
             self.detectors.iter().map(|saved| saved.detector.statistic()).collect();
         match self.detectors.iter().any(|saved| saved.calibration.is_some()) {
             true => fitted,
-            false => vec![
+            false => [
                 Statistic::Marginal,
                 Statistic::Joint,
                 Statistic::GivenPredicted,
                 Statistic::ComplexityCorrected,
-            ],
+            ]
+            .into_iter()
+            .chain(self.gradients.then_some(Statistic::GradientNorm))
+            .collect(),
         }
     }
 }
@@ -326,6 +338,7 @@ impl Real<'_> {
 struct Run<'a, 'm> {
     suite: &'a Suite,
     subject: Subject<'m>,
+    gradients: bool,
     batch_size: usize,
     kept: Kept<'a>,
     /// Calls of the model so far.
@@ -353,16 +366,20 @@ impl Run<'_, '_> {
             }
             report(Event::Seen(1))
         };
+        let gradients = self.gradients;
         let mut model = self.subject.remembered(self.kept.units, shard, self.calls);
-        let seed = self.suite.seed;
-        crate::likelihood::for_each_streamed(&mut model, images, self.batch_size, seed, visit)?;
+        let (size, seed) = (self.batch_size, self.suite.seed);
+        match gradients {
+            true => for_each_with_gradient(&mut model, images, size, seed, visit)?,
+            false => for_each_streamed(&mut model, images, size, seed, visit)?,
+        }
         self.calls = model.calls;
         Ok(scored)
     }
 
     /// The tasks on the data that the model was trained for which look at single images.
     fn data(&mut self, real: &Real<'_>) -> Result<Option<Reliability>> {
-        let Real { images, scored, split, detectors } = *real;
+        let Real { images, scored, split, detectors, .. } = *real;
         let name = images.name();
         if self.suite.has(Task::Likelihood) {
             likelihood::measure(&mut self.table, name, scored);
@@ -385,7 +402,7 @@ impl Run<'_, '_> {
 
     /// The paths between images of the data.
     fn walk(&mut self, real: &Real<'_>) -> Result<Interpolation> {
-        let Real { images, scored, split, detectors } = *real;
+        let Real { images, scored, split, detectors, .. } = *real;
         let ground = Ground { images, scored, split, detectors };
         let Kept { units, shard } = self.kept;
         let mut model = self.subject.remembered(units, shard, self.calls);
@@ -400,7 +417,7 @@ impl Run<'_, '_> {
         if !self.suite.attacks_any() {
             return Ok(vec![]);
         }
-        let Real { images, scored, split, detectors } = *real;
+        let Real { images, scored, split, detectors, .. } = *real;
         let (sha256, kept) = (&self.subject.sha256, self.kept);
         let target = Target { images, scored, split, detectors, sha256, kept };
         let model = &mut self.subject.model;

@@ -2,7 +2,7 @@
 
 use crate::likelihood::Score;
 
-/// The scores of a data set, in the order of its images: 56 bytes an image.
+/// The scores of a data set, in the order of its images: 64 bytes an image.
 #[derive(Debug, Clone)]
 pub(super) struct Scored {
     images: Vec<Kept>,
@@ -18,6 +18,7 @@ struct Kept {
     ln_label: f64,
     confidence: f64,
     complexity: f64,
+    gradient_norm: f64,
     label: u32,
     predicted: u32,
 }
@@ -45,6 +46,7 @@ impl Scored {
             ln_label: score.ln_label_given_x.unwrap_or(f64::NAN),
             confidence: score.confidence.unwrap_or(f64::NAN),
             complexity: score.complexity.expect("a stored image has a code length"),
+            gradient_norm: score.gradient_norm.unwrap_or(f64::NAN),
             label: class(score.label),
             predicted: class(score.predicted),
         });
@@ -75,6 +77,7 @@ impl Kept {
             log_px_given_predicted: predicted.map(|_| self.given_predicted),
             ln_label_given_x: label.map(|_| self.ln_label),
             complexity: Some(self.complexity),
+            gradient_norm: Some(self.gradient_norm).filter(|norm| !norm.is_nan()),
         }
     }
 }
@@ -85,16 +88,20 @@ mod tests {
 
     #[test]
     fn scores_come_back() {
-        assert_eq!(size_of::<Kept>(), 56);
+        assert_eq!(size_of::<Kept>(), 64);
         let prior = [0.5_f64.ln(); 2];
-        let mut scored = Scored::with_room(3);
+        let mut scored = Scored::with_room(4);
         let scores = [
             Score::new(0, None, &prior, &[-3.0, -4.0], Some(7.0)),
             Score::new(1, Some(1), &prior, &[-3.0, f64::NEG_INFINITY], Some(8.0)),
             Score::new(2, None, &prior, &[f64::INFINITY, -1.0], Some(9.0)),
+            Score {
+                gradient_norm: Some(0.0),
+                ..Score::new(3, None, &prior, &[-3.0, -4.0], Some(7.0))
+            },
         ];
         scores.iter().for_each(|score| scored.push(score));
         assert_eq!(scored.iter().collect::<Vec<_>>(), scores);
-        assert_eq!(scored.len(), 3);
+        assert_eq!(scored.len(), 4);
     }
 }

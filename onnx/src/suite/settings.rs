@@ -92,7 +92,7 @@ impl Default for Threshold {
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Detect {
-    /// What detectors compare with a threshold.
+    /// What detectors compare with a threshold; without it what needs no gradients.
     pub statistics: Vec<StatisticKind>,
     /// A threshold for each predicted class, instead of one for all.
     pub per_class: bool,
@@ -100,7 +100,7 @@ pub struct Detect {
 
 impl Default for Detect {
     fn default() -> Self {
-        Self { statistics: StatisticKind::ALL.to_vec(), per_class: false }
+        Self { statistics: StatisticKind::OF_DENSITIES.to_vec(), per_class: false }
     }
 }
 
@@ -197,9 +197,15 @@ impl Suite {
         self.has(Task::Attack) && !self.attacks.is_empty()
     }
 
-    /// Whether a model's gradient is needed.
-    pub fn uses_gradient(&self) -> bool {
-        self.has(Task::Attack) && self.attacks.iter().any(AttackSettings::uses_gradient)
+    /// Whether models have to be opened with gradients.
+    pub fn needs_gradients(&self) -> bool {
+        let attacks = self.attacks_any() && self.attacks.iter().any(AttackSettings::uses_gradient);
+        attacks || self.asks_gradient_norm()
+    }
+
+    /// Whether the gradient of every image is looked at.
+    pub(super) fn asks_gradient_norm(&self) -> bool {
+        self.asks_detectors() && self.detect.statistics.contains(&StatisticKind::GradientNorm)
     }
 
     /// Refuses settings that no data could make valid, wherever they come from.

@@ -169,6 +169,7 @@ mod tests {
                 log_px_given_predicted: None,
                 ln_label_given_x: None,
                 complexity: None,
+                gradient_norm: None,
             });
         }
         reliability

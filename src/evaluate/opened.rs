@@ -1,0 +1,66 @@
+//! A model as a run needs it: for values alone, or with its gradients.
+
+use undetected_onnx::{
+    checkpoint::Checkpoint,
+    engine::EngineOptions,
+    gradient::{DifferentiableCheckpoint, GradientOptions},
+    memory::BatchSize,
+    suite::{ModelEntry, Subject, Suite},
+};
+
+/// An opened checkpoint.
+pub enum Opened {
+    /// For values alone.
+    Values(Box<Checkpoint>),
+    /// With gradients that were checked at load.
+    Gradients(Box<DifferentiableCheckpoint>),
+}
+
+impl Opened {
+    /// Opens a model with gradients where the suite asks for them.
+    ///
+    /// # Errors
+    /// Those of [`Checkpoint::open`] or [`DifferentiableCheckpoint::open`].
+    pub fn open(
+        suite: &Suite,
+        entry: &ModelEntry,
+        options: &EngineOptions,
+    ) -> undetected_onnx::Result<Self> {
+        let (path, overrides) = (&entry.path, entry.overrides()?);
+        Ok(match suite.needs_gradients() {
+            false => Self::Values(Checkpoint::open(path, &overrides, options)?.into()),
+            true => {
+                let gradient = GradientOptions::default();
+                let opened = DifferentiableCheckpoint::open(path, &overrides, options, gradient)?;
+                Self::Gradients(opened.into())
+            }
+        })
+    }
+
+    /// The checkpoint for values.
+    pub fn checkpoint(&self) -> &Checkpoint {
+        match self {
+            Self::Values(checkpoint) => checkpoint,
+            Self::Gradients(opened) => &opened.checkpoint,
+        }
+    }
+
+    /// How many images fit in `memory` bytes at once.
+    ///
+    /// # Errors
+    /// Those of [`BatchSize::of`].
+    pub fn batch_size(&mut self, memory: u64) -> undetected_onnx::Result<BatchSize> {
+        match self {
+            Self::Values(checkpoint) => BatchSize::of(checkpoint, memory),
+            Self::Gradients(opened) => BatchSize::with_gradients(opened, memory),
+        }
+    }
+
+    /// What a run measures.
+    pub fn subject(&mut self) -> Subject<'_> {
+        match self {
+            Self::Values(checkpoint) => Subject::of(checkpoint),
+            Self::Gradients(opened) => Subject::with_gradients(opened),
+        }
+    }
+}
