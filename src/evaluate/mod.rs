@@ -5,6 +5,8 @@ mod engine_args;
 mod engines;
 mod figures;
 mod inspect;
+mod provenance;
+mod report;
 mod result_files;
 mod run;
 mod setup;
@@ -37,6 +39,7 @@ struct Cli {
 enum Command {
     Run(Box<run::Args>),
     Inspect(inspect::Args),
+    Report(report::Args),
     Dataset(dataset::Args),
     Engines(engines::Args),
     Setup(setup::Args),
@@ -48,6 +51,7 @@ that went wrong.
 
 Examples:
   evaluate run onnx/suites/demo.toml     the shipped checkpoint on the shipped images
+  evaluate report out/demo               one page of it, beside the paper's numbers
   evaluate inspect MODEL.onnx            what a file declares, and whether it can be run
   evaluate setup                         fetch ONNX Runtime, several times faster than the built-in";
 
@@ -56,6 +60,7 @@ pub fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Run(args) => run::run(&args),
         Command::Inspect(args) => inspect::run(&args),
+        Command::Report(args) => report::run(&args),
         Command::Dataset(args) => dataset::run(&args),
         Command::Engines(args) => engines::run(&args),
         Command::Setup(args) => setup::run(&args),

@@ -193,6 +193,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
             files.record(event)
         })?;
         output::print(&tables(&outcome))?;
+        files.record_model(&suite, model, &outcome)?;
         files.publish(&outcome)?;
         figures.write(&suite.tasks, &outcome, &seen)?;
     }

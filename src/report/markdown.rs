@@ -1,0 +1,64 @@
+//! The paper's tables as Markdown.
+
+use super::tables::{Cell, Entry, Estimate, Table};
+
+/// A heading, the table, and what it says.
+pub fn table(table: &Table) -> String {
+    let titles = table.columns.iter().flat_map(|group| {
+        group.columns.iter().map(|column| format!("{} {column}", group.title).trim().to_owned())
+    });
+    let header: Vec<String> = ["", "source"].map(str::to_owned).into_iter().chain(titles).collect();
+    let mut text = format!("## Table {}: {}\n\n{}", table.number, table.title, line(&header));
+    text += &line(&vec!["---".to_owned(); header.len()]);
+    for block in &table.blocks {
+        let row = |source: &str, cell: fn(&Cell) -> String| {
+            let first = [block.title.clone(), source.to_owned()];
+            line(&first.into_iter().chain(block.cells.iter().map(cell)).collect::<Vec<_>>())
+        };
+        text += &row("this run", ours);
+        text += &row("the paper", |cell| cell.paper.clone().unwrap_or("–".to_owned()));
+    }
+    format!("{text}\n{}\n", escaped(table.note))
+}
+
+fn line(cells: &[String]) -> String {
+    let cells: Vec<String> = cells.iter().map(|cell| escaped(cell)).collect();
+    format!("| {} |\n", cells.join(" | "))
+}
+
+/// What a reader of Markdown would take for more than text.
+fn escaped(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for sign in text.chars() {
+        if "|\\`*_<>".contains(sign) {
+            escaped.push('\\');
+        }
+        escaped.push(sign);
+    }
+    escaped
+}
+
+fn ours(cell: &Cell) -> String {
+    match cell.ours.as_slice() {
+        [] => "–".to_owned(),
+        [entry] => estimates(entry),
+        many => {
+            let named = |entry: &Entry| format!("{}: {}", entry.model, estimates(entry));
+            many.iter().map(named).collect::<Vec<_>>().join("; ")
+        }
+    }
+}
+
+fn estimates(entry: &Entry) -> String {
+    match &entry.bracket {
+        Some(bracket) => format!("{} ({})", estimate(&entry.value), estimate(bracket)),
+        None => estimate(&entry.value),
+    }
+}
+
+fn estimate(estimate: &Estimate) -> String {
+    match &estimate.interval {
+        Some(interval) => format!("{} {interval}", estimate.value),
+        None => estimate.value.clone(),
+    }
+}
