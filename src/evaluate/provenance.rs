@@ -60,7 +60,6 @@ pub fn of_model(entry: &ModelEntry, outcome: &Outcome) -> anyhow::Result<ModelRe
         gradient: gradient(&file, &contract),
         trained_on: contract.dataset,
         objective: contract.objective,
-        training: contract.training,
     })
 }
 

@@ -135,7 +135,7 @@ fn other_data(model: &ModelResults) -> Option<Finding> {
         others.filter_map(|name| model.find(name, "detect", Some("marginal"), "accepted", "share"));
     let worst = accepted.max_by(|one, other| one.value.total_cmp(&other.value))?;
     let text = format!(
-        "Of other data, the detector on log p(x) takes {} for real most often: {} of {} images.",
+        "Of other data, the detector on log p(x) takes '{}' for real most often: {} of {} images.",
         worst.dataset,
         shown(worst),
         worst.n
@@ -169,6 +169,7 @@ fn objective(model: &ModelResults) -> Option<Finding> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::results::samples::{model, row};
 
     #[test]
     fn a_verdict_needs_the_whole_interval() {
@@ -176,5 +177,67 @@ mod tests {
         assert_eq!(Verdict::of_accepted((0.501, 1.0)), Verdict::Missed);
         assert_eq!(Verdict::of_accepted((0.4, 0.6)), Verdict::Undecided);
         assert_eq!(Verdict::of_accepted((0.5, 0.6)), Verdict::Undecided);
+    }
+
+    fn texts(model: &ModelResults) -> Vec<(Option<Verdict>, String)> {
+        of(model).into_iter().map(|finding| (finding.verdict, finding.text)).collect()
+    }
+
+    #[test]
+    fn classification_stands_beside_the_paper_s() {
+        let found = texts(&model("a", "MNIST", "-log p(x|y)/D - log p(y|x)"));
+        let expected = "Of 10 images of test the model classifies 50.00 % [25.00, 100.00] as they are \
+                        labelled, at 2.000 [1.000, 4.000] bits/dim. The paper's counterpart (table 1): \
+                        99.0 % at 1.10.";
+        assert_eq!(found, [(None, expected.to_owned())]);
+        let other = texts(&model("a", "Fashion-MNIST", "unknown"));
+        assert!(!other[0].1.contains("paper"), "{other:?}");
+    }
+
+    /// The sample's intervals reach from half the value to its double.
+    #[test]
+    fn who_accepts_midpoints_misses_them_and_who_detects_labels_does_not() {
+        let mut fooled = model("a", "CIFAR-10", "unknown");
+        let mut add = |task: &str, metric: &str, unit: &str, value| {
+            fooled.rows.push(row("a", task, metric, unit, value));
+        };
+        add("interpolate", "midpoints_accepted", "share", 1.01);
+        add("interpolate", "midpoints_likelier", "share", 0.1);
+        add("interpolate", "paths_accepted", "share", 0.9);
+        add("class_gap", "mislabelled_detected_best_wrong", "share", 0.05);
+        add("class_gap", "mean_gap", "nats", 3.0);
+        add("objective", "class_share", "share", 0.0004);
+        let found = texts(&fooled);
+        assert_eq!(found.len(), 4);
+        assert_eq!((found[1].0, found[2].0), (Some(Verdict::Missed), Some(Verdict::Missed)));
+        assert!(found[1].1.contains("(the paper: 100 %)"), "{}", found[1].1);
+        assert!(found[3].1.contains("0.04 %"), "{}", found[3].1);
+    }
+
+    #[test]
+    fn the_data_that_fools_most_is_named() {
+        let mut measured = model("a", "MNIST", "unknown");
+        for (dataset, value) in [("test", 0.9), ("noise", 0.0), ("clothes", 0.2)] {
+            let row = row("a", "detect", "accepted", "share", value);
+            let statistic = Some("marginal".to_owned());
+            measured.rows.push(Row { dataset: dataset.to_owned(), statistic, ..row });
+        }
+        let found = texts(&measured);
+        assert_eq!(found[1].0, Some(Verdict::Noticed));
+        assert!(found[1].1.contains("'clothes'") && found[1].1.contains("20.00 %"), "{found:?}");
+    }
+
+    #[test]
+    fn an_attack_is_judged_by_what_passes_undetected() {
+        let mut attacked = model("a", "MNIST", "unknown");
+        for (metric, value) in [("undetected", 0.1), ("fooled", 1.0)] {
+            let row = row("a", "attack", metric, "share", value);
+            let attack = Some("boundary_aware".to_owned());
+            attacked.rows.push(Row { attack, epsilon: Some(1.5), ..row });
+        }
+        let found = texts(&attacked);
+        assert_eq!(found.len(), 2);
+        assert_eq!(found[1].0, Some(Verdict::Noticed));
+        assert!(found[1].1.contains("within ε = 1.5"), "{found:?}");
     }
 }

@@ -131,3 +131,81 @@ fn attack_flags(model: &ModelResults) -> impl Iterator<Item = Flag> {
         Some(warning(format!("{attack}: {flag}, {} of {} images.", row.value, row.n)))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::{
+        results::{
+            Row,
+            samples::{model, row},
+        },
+        run_record::ParityRecord,
+    };
+
+    /// One in order: with parity vectors, measured on what it was trained on.
+    fn healthy() -> ModelResults {
+        let mut model = model("a", "test", "unknown");
+        model.record.parity = Some(ParityRecord { images: 4, relative_tolerance: 1e-4 });
+        model
+    }
+
+    fn flagged(model: &ModelResults) -> (Level, String) {
+        let mut flags = of(model);
+        assert_eq!(flags.len(), 1, "{flags:?}");
+        let Flag { level, text } = flags.remove(0);
+        (level, text)
+    }
+
+    #[test]
+    fn a_model_in_order_has_no_flag() {
+        assert_eq!(of(&healthy()), []);
+    }
+
+    #[test]
+    fn what_is_out_of_order_is_flagged_by_itself() {
+        let mut unproved = healthy();
+        unproved.record.parity = None;
+        assert!(flagged(&unproved).1.contains("no parity vectors"));
+
+        let mut other_data = healthy();
+        other_data.record.trained_on = "clothes".to_owned();
+        let (level, text) = flagged(&other_data);
+        assert_eq!(level, Level::Note);
+        assert!(text.contains("'clothes'") && text.contains("'test'"), "{text}");
+
+        let mut lost = healthy();
+        lost.rows.push(row("a", "likelihood", "not_finite", "share", 0.3));
+        let (level, text) = flagged(&lost);
+        assert_eq!(level, Level::Warning);
+        assert!(text.starts_with("3 of 10 images of test"), "{text}");
+
+        let mut mixed = healthy();
+        mixed.rows[0].device = "cuda".to_owned();
+        assert!(flagged(&mixed).1.contains("different engines"));
+
+        let mut attacked = healthy();
+        let flag = row("a", "attack", "flag_zero_gradient", "images", 2.0);
+        attacked.rows.push(Row { attack: Some("boundary".to_owned()), ..flag });
+        assert!(flagged(&attacked).1.contains("boundary: zero gradient, 2 of 10"));
+    }
+
+    #[test]
+    fn a_gradient_that_is_missing_or_broken_off_is_flagged() {
+        let floor = ("f".to_owned(), "Floor".to_owned());
+        let mut zero = healthy();
+        zero.record.gradient.zero = vec![floor.clone(); 5];
+        let (level, text) = flagged(&zero);
+        assert_eq!(level, Level::Note);
+        assert!(text.contains("Floor 'f'") && text.contains("and 2 more"), "{text}");
+
+        let mut none = healthy();
+        none.record.gradient.differentiable = false;
+        none.record.gradient.without_rule = vec![floor];
+        let (level, text) = flagged(&none);
+        assert_eq!(level, Level::Warning);
+        assert!(text.contains("no rule for Floor 'f'"), "{text}");
+        none.record.gradient.own = true;
+        assert_eq!(of(&none), []);
+    }
+}

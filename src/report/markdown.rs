@@ -62,3 +62,36 @@ fn estimate(estimate: &Estimate) -> String {
         None => estimate.value.clone(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::{
+        results::samples::{model, run},
+        tables,
+    };
+
+    #[test]
+    fn every_line_has_as_many_cells_as_the_header() {
+        let objective = "-log p(x|y)/D - log p(y|x)";
+        let models = ["a_1", "b"].map(|name| model(name, "MNIST", objective)).to_vec();
+        for table in tables::all(&run(models)) {
+            let text = super::table(&table);
+            let lines: Vec<_> = text.lines().filter(|line| line.starts_with('|')).collect();
+            let cells = |line: &str| line.replace("\\|", "").matches('|').count();
+            assert!(lines.iter().all(|line| cells(line) == cells(lines[0])), "{text}");
+            assert_eq!(lines.len(), 2 + 2 * table.blocks.len());
+        }
+    }
+
+    #[test]
+    fn models_that_share_a_cell_are_named_and_names_are_escaped() {
+        let objective = "-log p(x|y)/D - log p(y|x)";
+        let models = ["a_1", "b"].map(|name| model(name, "MNIST", objective)).to_vec();
+        let [first, ..] = tables::all(&run(models));
+        let text = table(&first);
+        let cell = "a\\_1: 50.00 [25.00, 100.00]; b: 50.00 [25.00, 100.00]";
+        assert!(text.contains(&format!("| % Acc | this run | – | {cell} | – |")), "{text}");
+        assert!(text.contains("| % Acc | the paper | 96.9 | 99.0 | 99.3 |"), "{text}");
+    }
+}

@@ -62,8 +62,6 @@ pub struct ModelRecord {
     pub trained_on: String,
     /// What it declares that training minimised.
     pub objective: String,
-    /// What it declares of its training, free form.
-    pub training: Option<serde_json::Value>,
     /// Channels x height x width.
     pub image: String,
     /// The D of bits/dim.

@@ -101,3 +101,29 @@ fn models(results: &Results) -> Markup {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::results::samples::{model, run};
+
+    /// Names are a file's and a user's: none of them is markup.
+    #[test]
+    fn names_are_shown_and_not_interpreted() {
+        let hostile = "<b onclick=\"x\">&amp;";
+        let mut one = model(hostile, hostile, hostile);
+        one.record.file = hostile.to_owned();
+        let mut results = run(vec![one]);
+        results.record.suite = hostile.to_owned();
+        let page = page(&results);
+        assert!(!page.contains("<b ") && !page.contains("onclick=\""), "{page}");
+        let shown = "&lt;b onclick=&quot;x&quot;&gt;&amp;amp;";
+        assert!(page.contains(&format!("<h1>Evaluation report: {shown}</h1>")), "{page}");
+    }
+
+    #[test]
+    fn without_a_model_there_is_still_a_page() {
+        let page = page(&run(vec![]));
+        assert!(page.contains("id=\"table-4\"") && page.contains("No model of this run"));
+    }
+}

@@ -22,7 +22,7 @@ pub(super) fn section(anchor: &str, model: &ModelResults) -> Markup {
     html! {
         section id=(anchor) class="model" aria-labelledby={ (anchor) "-title" } {
             h3 id={ (anchor) "-title" } { (name) }
-            (scroll::table(&format!("{name}: what it is"), &["field", "value"], &facts(&model.record)))
+            (scroll::table("What it is", &["field", "value"], &facts(&model.record)))
             h4 { "Numbers" }
             (tables(model))
             @if !model.figures.is_empty() {
@@ -91,27 +91,31 @@ fn data_sets(model: &ModelResults) -> Option<Markup> {
         let bits = |metric| model.find(dataset, "likelihood", None, metric, "bits/dim");
         let lost = model.find(dataset, "likelihood", None, "not_finite", "share")?;
         let accuracy = model.find(dataset, "classify", None, "accuracy", "share");
+        // Without its interval, which a table of many columns has no room for.
+        let decile = |metric| {
+            bits(metric).map_or(NOTHING.to_owned(), |row| estimate(&row.unit, row.value, None))
+        };
         Some(vec![
             dataset.to_owned(),
             lost.n.to_string(),
             shown(accuracy),
             shown(bits("mean")),
-            shown(bits("decile_1")),
-            shown(bits("decile_5")),
-            shown(bits("decile_9")),
+            decile("decile_1"),
+            decile("decile_5"),
+            decile("decile_9"),
             format!("{:.0}", lost.value * lost.n as f64),
         ])
     };
     let rows: Vec<_> = model.datasets().into_iter().filter_map(row).collect();
     let header = [
         "data",
-        "images",
-        "accuracy, %",
-        "mean bits/dim",
-        "decile 1",
-        "median",
-        "decile 9",
-        "not finite",
+        ">images",
+        ">accuracy, %",
+        ">mean bits/dim",
+        ">decile 1",
+        ">median",
+        ">decile 9",
+        ">not finite",
     ];
     let caption = "Accuracy, and -log p(x) in bits/dim: lower = likelier";
     (!rows.is_empty()).then(|| scroll::table(caption, &header, &rows))
@@ -136,8 +140,8 @@ fn detectors(model: &ModelResults) -> Option<Markup> {
         row
     };
     let rows: Vec<_> = model.statistics("detect").into_iter().map(row).collect();
-    let others = others.iter().map(|other| format!("{other} accepted, %"));
-    let fixed = ["detector on", "threshold, bits/dim", "false alarms, %"].map(str::to_owned);
+    let others = others.iter().map(|other| format!(">{other} accepted, %"));
+    let fixed = ["detector on", ">threshold, bits/dim", ">false alarms, %"].map(str::to_owned);
     let header: Vec<String> = fixed.into_iter().chain(others).collect();
     let header: Vec<&str> = header.iter().map(String::as_str).collect();
     let caption = "Detection: real images rejected, and other data accepted";
@@ -158,9 +162,9 @@ fn separation(model: &ModelResults) -> Option<Markup> {
         })
     };
     let rows: Vec<_> = model.datasets().into_iter().filter_map(row).collect();
-    let header: Vec<&str> = std::iter::once("other data")
-        .chain(statistics.iter().map(|name| labels::statistic(name)))
-        .collect();
+    let names = statistics.iter().map(|name| format!(">{}", labels::statistic(name)));
+    let header: Vec<String> = std::iter::once("other data".to_owned()).chain(names).collect();
+    let header: Vec<&str> = header.iter().map(String::as_str).collect();
     let caption = "Separation: AUROC, above 0.5 where real images score higher than others";
     (!rows.is_empty()).then(|| scroll::table(caption, &header, &rows))
 }
@@ -181,7 +185,8 @@ fn list(model: &ModelResults, task: &str) -> Option<Markup> {
     };
     let found: Vec<_> = chief.iter().filter_map(row).collect();
     let caption = labels::task(task);
-    (!found.is_empty()).then(|| scroll::table(caption, &["measure", "value", "unit", "n"], &found))
+    (!found.is_empty())
+        .then(|| scroll::table(caption, &["measure", ">value", "unit", ">n"], &found))
 }
 
 /// Shares are shown in per cent.
@@ -210,7 +215,7 @@ fn attacks(model: &ModelResults) -> Option<Markup> {
         ]
     };
     let rows: Vec<_> = undetected.map(row).collect();
-    let header = ["attack", "ε", "images", "undetected, %", "fooled, %"];
+    let header = ["attack", ">ε", ">images", ">undetected, %", ">fooled, %"];
     (!rows.is_empty()).then(|| scroll::table(labels::task("attack"), &header, &rows))
 }
 
@@ -234,6 +239,6 @@ fn every_number(model: &ModelResults) -> Markup {
         ]
     };
     let rows: Vec<_> = model.rows.iter().map(row).collect();
-    let header = ["data", "task", "of", "metric", "ε", "value", "99 % interval", "unit", "n"];
+    let header = ["data", "task", "of", "metric", ">ε", ">value", ">99 % interval", "unit", ">n"];
     scroll::table(&format!("{}: results.csv", model.record.name), &header, &rows)
 }

@@ -13,10 +13,10 @@ pub(super) fn section(results: &Results) -> Markup {
     html! {
         section id="provenance" aria-labelledby="provenance-title" {
             h2 id="provenance-title" { "Provenance" }
-            (scroll::table("The run", &["what", ""], &run(record)))
+            (scroll::table("The run", &["what", "value"], &run(record)))
             (scroll::table("Model files", &["model", "file", "SHA-256", "engine", "device"], &models(results)))
             @if !results.files.is_empty() {
-                (scroll::table("Tables beside this report, for tools", &["file", "rows"], &files(results)))
+                (scroll::table("Tables beside this report, for tools", &["file", ">rows"], &files(results)))
             }
         }
     }

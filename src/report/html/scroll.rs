@@ -9,17 +9,28 @@ pub(super) fn scroll(label: &str, content: &Markup) -> Markup {
     }
 }
 
-/// A table with a caption.
+/// A table with a caption. Columns whose title starts with `>` are aligned to the right, as in
+/// [`crate::output::table`].
 pub(super) fn table(caption: &str, header: &[&str], rows: &[Vec<String>]) -> Markup {
     let table = html! {
         table {
             caption { (caption) }
-            thead { tr { @for title in header { th scope="col" { (title) } } } }
+            thead {
+                tr {
+                    @for title in header {
+                        th scope="col" class=[number(title)] { (title.trim_start_matches('>')) }
+                    }
+                }
+            }
             tbody {
                 @for row in rows {
                     tr {
-                        @for (place, cell) in row.iter().enumerate() {
-                            @if place == 0 { th scope="row" { (cell) } } @else { td { (cell) } }
+                        @for (place, (cell, title)) in row.iter().zip(header).enumerate() {
+                            @if place == 0 {
+                                th scope="row" { (cell) }
+                            } @else {
+                                td class=[number(title)] { (cell) }
+                            }
                         }
                     }
                 }
@@ -27,4 +38,8 @@ pub(super) fn table(caption: &str, header: &[&str], rows: &[Vec<String>]) -> Mar
         }
     };
     scroll(caption, &table)
+}
+
+fn number(title: &str) -> Option<&'static str> {
+    title.starts_with('>').then_some("number")
 }

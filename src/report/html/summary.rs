@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::anchor;
 use crate::report::{
-    findings::{self, Finding},
+    findings::{self, Finding, Verdict},
     health::{self, Flag},
     results::Results,
 };
@@ -61,7 +61,7 @@ pub(super) fn findings(results: &Results) -> Markup {
 
 fn sentence(finding: &Finding) -> Markup {
     html! {
-        li {
+        li class=[finding.verdict.map(Verdict::name)] {
             @if let Some(verdict) = finding.verdict { (badge(verdict.name(), verdict.name())) " " }
             (finding.text)
         }

@@ -2,6 +2,8 @@
 
 mod figure_file;
 mod row;
+#[cfg(test)]
+pub(in crate::report) mod samples;
 
 use std::path::Path;
 

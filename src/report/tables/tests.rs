@@ -1,58 +1,5 @@
 use super::*;
-use crate::report::run_record::{GradientRecord, ModelRecord};
-
-/// A model of a data set, trained by a formula, with an accuracy of 50 % and 2 bits/dim.
-fn model(name: &str, trained_on: &str, objective: &str) -> ModelResults {
-    let record = ModelRecord {
-        name: name.to_owned(),
-        file: String::new(),
-        bytes: 0,
-        sha256: String::new(),
-        trained_on: trained_on.to_owned(),
-        objective: objective.to_owned(),
-        training: None,
-        image: String::new(),
-        n_dims: 1,
-        classes: 2,
-        dequantisation: String::new(),
-        measured_on: "test".to_owned(),
-        engine: String::new(),
-        device: String::new(),
-        parity: None,
-        gradient: GradientRecord {
-            own: false,
-            differentiable: true,
-            problem: None,
-            without_rule: vec![],
-            zero: vec![],
-        },
-    };
-    let rows = vec![
-        row(name, "classify", "accuracy", "share", 0.5),
-        row(name, "likelihood", "mean", "bits/dim", 2.0),
-    ];
-    ModelResults { record, rows, figures: vec![] }
-}
-
-fn row(model: &str, task: &str, metric: &str, unit: &str, value: f64) -> Row {
-    Row {
-        model: model.to_owned(),
-        dataset: "test".to_owned(),
-        task: task.to_owned(),
-        statistic: None,
-        attack: None,
-        epsilon: None,
-        metric: metric.to_owned(),
-        value,
-        low: Some(value / 2.0),
-        high: Some(value * 2.0),
-        n: 10,
-        unit: unit.to_owned(),
-        engine: String::new(),
-        device: String::new(),
-        seed: 0,
-    }
-}
+use crate::report::results::samples::{model, row};
 
 fn placed(models: &[ModelResults]) -> Vec<(Place, &ModelResults)> {
     models.iter().map(|model| (Place::of(&model.record), model)).collect()
