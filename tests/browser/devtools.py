@@ -4,8 +4,10 @@ Needs Chromium alone: no driver and no Python package. Messages are JSON, each e
 (Chromium's --remote-debugging-pipe, which reads from file 3 and writes to file 4).
 """
 
+import base64
 import json
 import os
+import select
 import shutil
 import subprocess
 import tempfile
@@ -32,13 +34,27 @@ class Browser:
 
     def __init__(self) -> None:
         self.folder = tempfile.TemporaryDirectory(prefix="browser-")
+        # Chromium refuses to run as root inside its sandbox; a report runs no script.
+        sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []
         reads, self.writer = os.pipe()
         self.reader, writes = os.pipe()
         self.process = subprocess.Popen(
-            ["/bin/sh", "-c", f'exec "$0" "$@" 3<&{reads} 4>&{writes}', find(), "--headless", "--no-sandbox",
-             "--disable-gpu", "--hide-scrollbars", "--remote-debugging-pipe",
-             f"--user-data-dir={self.folder.name}", "about:blank"],
-            pass_fds=[reads, writes], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            [
+                "/bin/sh",
+                "-c",
+                f'exec "$0" "$@" 3<&{reads} 4>&{writes}',
+                find(),
+                "--headless",
+                *sandbox,
+                "--disable-gpu",
+                "--hide-scrollbars",
+                "--remote-debugging-pipe",
+                f"--user-data-dir={self.folder.name}",
+                "about:blank",
+            ],
+            pass_fds=[reads, writes],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
         )
         os.close(reads)
         os.close(writes)
@@ -89,8 +105,6 @@ class Browser:
 
     def receive(self) -> dict:
         """The next message."""
-        import select
-
         while b"\0" not in self.buffer:
             ready, _, _ = select.select([self.reader], [], [], PATIENCE)
             chunk = os.read(self.reader, 1 << 20) if ready else b""
@@ -103,10 +117,12 @@ class Browser:
     def open(self, url: str, width: int, height: int, scheme: str) -> None:
         """Loads a page in a window of this size, `light` or `dark`, and forgets earlier events."""
         self.events.clear()
-        self.send("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1,
-                  mobile=width < 600)
-        self.send("Emulation.setEmulatedMedia", media="screen",
-                  features=[{"name": "prefers-color-scheme", "value": scheme}])
+        self.send(
+            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 600
+        )
+        self.send(
+            "Emulation.setEmulatedMedia", media="screen", features=[{"name": "prefers-color-scheme", "value": scheme}]
+        )
         self.send("Page.navigate", url=url)
         if not any(event.get("method") == "Page.loadEventFired" for event in self.events):
             self.wait_for("Page.loadEventFired")
@@ -120,13 +136,9 @@ class Browser:
 
     def screenshot(self, whole: bool) -> bytes:
         """The window, or the whole page, as PNG."""
-        import base64
-
         answer = self.send("Page.captureScreenshot", format="png", captureBeyondViewport=whole)
         return base64.b64decode(answer["data"])
 
     def pdf(self) -> bytes:
         """The page as it is printed."""
-        import base64
-
         return base64.b64decode(self.send("Page.printToPDF", printBackground=True)["data"])

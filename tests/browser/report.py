@@ -1,6 +1,6 @@
 """Looks at a report of `evaluate report` in a real browser.
 
-    python3 tests/browser/report.py DIR/report.html [--screenshots FOLDER]
+    python3 tests/browser/report.py DIR/report.html [--screenshots FOLDER] [--picture FILE]
 
 Wide and narrow, light and dark: nothing is logged, nothing is loaded from elsewhere, every image is
 drawn, every link leads somewhere, nothing but its scrolling containers is wider than the window, every
@@ -9,6 +9,7 @@ package chromium. Exit status 1 names what is wrong.
 """
 
 import argparse
+import itertools
 import sys
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from devtools import Browser, BrowserError
 
 SIZES = [(1280, 900), (390, 844)]
 SCHEMES = ["light", "dark"]
+#: Window of the README's picture.
+PICTURE = (1100, 1330)
 #: WCAG 2.1, level AA, for text of ordinary size.
 CONTRAST = 4.5
 
@@ -79,15 +82,17 @@ def logged(events: list[dict]) -> list[str]:
 
 def loaded(events: list[dict], url: str) -> list[str]:
     """What was asked for beside the page and what lies in it."""
-    asked = [event["params"]["request"]["url"] for event in events
-             if event.get("method") == "Network.requestWillBeSent"]
+    asked = [
+        event["params"]["request"]["url"] for event in events if event.get("method") == "Network.requestWillBeSent"
+    ]
     return [address[:80] for address in asked if address != url and not address.startswith("data:")]
 
 
 def skipped(levels: list[int]) -> list[str]:
     """Headings that leave out a level, or a second title."""
-    problems = [f"h{before} is followed by h{after}" for before, after in zip(levels, levels[1:])
-                if after > before + 1]
+    problems = [
+        f"h{before} is followed by h{after}" for before, after in itertools.pairwise(levels) if after > before + 1
+    ]
     if levels.count(1) != 1 or levels[:1] != [1]:
         problems.append(f"{levels.count(1)} h1, the first heading is h{levels[0] if levels else '-'}")
     return problems
@@ -123,6 +128,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("report", type=Path)
     parser.add_argument("--screenshots", type=Path, help="put a picture of each view, and the print, here")
+    parser.add_argument("--picture", type=Path, help="put the head of the page, as in the README, here")
     arguments = parser.parse_args()
     if not arguments.report.is_file():
         parser.error(f"{arguments.report} is no file; `evaluate report DIR` writes DIR/report.html")
@@ -148,6 +154,9 @@ def main() -> int:
         print(f"printed: {pages} pages, {len(printed)} bytes")
         if arguments.screenshots:
             (arguments.screenshots / "print.pdf").write_bytes(printed)
+        if arguments.picture:
+            browser.open(url, *PICTURE, "light")
+            arguments.picture.write_bytes(browser.screenshot(whole=False))
     checks = len(SIZES) * len(SCHEMES)
     print(f"{checks} views, {failed} problems")
     return 1 if failed else 0
