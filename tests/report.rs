@@ -25,7 +25,7 @@ fn evaluate(arguments: &[&str]) -> Output {
 fn small_run(out: &Path) {
     let folder = out.to_str().unwrap();
     let arguments =
-        ["run", "--model", CHECKPOINT, "--data", IMAGES, "--limit", "60", "--pairs", "4"];
+        ["run", "--model", CHECKPOINT, "--data", IMAGES, "--limit", "40", "--pairs", "4"];
     let more = ["--alphas", "5", "--engine", "tract", "--out", folder];
     let ran = evaluate(&[&arguments[..], &more].concat());
     assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
@@ -90,32 +90,46 @@ fn values<'a>(tags: &'a [Tag<'a>], name: &str, key: &str) -> Vec<&'a str> {
         .collect()
 }
 
+/// One run serves them all.
 #[test]
-fn the_page_is_whole_and_loads_nothing() {
+fn the_report_of_a_run() {
     let out = tempfile::tempdir().unwrap();
     small_run(out.path());
     let page = report(out.path());
     let tags = tags(&page);
     check_nesting(&tags);
+    check_links(&tags);
+    check_figures(&page, &tags, out.path());
+    check_that_nothing_is_loaded(&page, &tags);
+    check_structure(&tags);
+    check_numbers(&page, out.path());
+    assert_eq!(page, report(out.path()), "the same every time");
+}
 
+fn check_links(tags: &[Tag<'_>]) {
     let ids: Vec<_> = tags.iter().filter_map(|tag| tag.attributes.get("id").copied()).collect();
     let distinct: BTreeSet<_> = ids.iter().copied().collect();
     assert_eq!(ids.len(), distinct.len(), "an id twice in {ids:?}");
-    let links = values(&tags, "a", "href");
+    let links = values(tags, "a", "href");
     assert!(links.len() > 10);
     for link in links {
         assert!(distinct.contains(link.strip_prefix('#').expect("a link within")), "{link}");
     }
+}
 
-    let sources = values(&tags, "img", "src");
+/// Every figure of the folder once, the drawing rather than its picture, and each with a text.
+fn check_figures(page: &str, tags: &[Tag<'_>], out: &Path) {
+    let sources = values(tags, "img", "src");
     assert!(sources.iter().all(|source| source.starts_with("data:image/")));
-    let figures = fs::read_dir(out.path().join("figures/glow-mnist-reweight-small")).unwrap();
+    let figures = fs::read_dir(out.join("figures/glow-mnist-reweight-small")).unwrap();
     let stems: BTreeSet<_> =
         figures.map(|file| file.unwrap().path().file_stem().unwrap().to_owned()).collect();
     assert_eq!(sources.len(), stems.len());
-    assert!(values(&tags, "img", "alt").iter().all(|alt| !alt.trim().is_empty()));
+    assert!(values(tags, "img", "alt").iter().all(|alt| !alt.trim().is_empty()));
     assert!(page.contains("Images before and after: Boundary attack on the classifier"));
+}
 
+fn check_that_nothing_is_loaded(page: &str, tags: &[Tag<'_>]) {
     let names: BTreeSet<_> = tags.iter().map(|tag| tag.name).collect();
     for loading in ["script", "link", "iframe", "object", "video", "base"] {
         assert!(!names.contains(loading), "{loading}");
@@ -125,13 +139,9 @@ fn the_page_is_whole_and_loads_nothing() {
     }
 }
 
-#[test]
-fn the_page_can_be_heard() {
-    let out = tempfile::tempdir().unwrap();
-    small_run(out.path());
-    let page = report(out.path());
-    let tags = tags(&page);
-    assert_eq!(values(&tags, "html", "lang"), ["en"]);
+/// What a screen reader goes by.
+fn check_structure(tags: &[Tag<'_>]) {
+    assert_eq!(values(tags, "html", "lang"), ["en"]);
     let opened = || tags.iter().filter(|tag| !tag.is_closing);
     let level = |tag: &Tag<'_>| tag.name.strip_prefix('h').and_then(|level| level.parse().ok());
     let levels: Vec<u8> = opened().filter_map(level).collect();
@@ -140,18 +150,14 @@ fn the_page_can_be_heard() {
     assert!(levels.windows(2).all(|pair| pair[1] <= pair[0] + 1), "{levels:?}");
     let count = |name: &str| opened().filter(|tag| tag.name == name).count();
     assert_eq!(count("table"), count("caption"));
-    assert!(values(&tags, "th", "scope").len() > 50);
+    assert!(values(tags, "th", "scope").len() > 50);
     let first = opened().find(|tag| tag.name == "a").unwrap();
     assert_eq!(first.attributes["class"], "skip");
 }
 
-#[test]
-fn a_report_says_what_the_tables_say_and_the_same_every_time() {
-    let out = tempfile::tempdir().unwrap();
-    small_run(out.path());
-    let page = report(out.path());
-    assert_eq!(page, report(out.path()));
-    let results = fs::read_to_string(out.path().join("results.csv")).unwrap();
+/// The page and the Markdown say what results.csv says.
+fn check_numbers(page: &str, out: &Path) {
+    let results = fs::read_to_string(out.join("results.csv")).unwrap();
     let accuracy = results.lines().find(|line| line.contains(",accuracy,")).unwrap();
     let share: f64 = accuracy.split(',').nth(5).unwrap().parse().unwrap();
     let per_cent = format!("{:.2}", 100.0 * share);
@@ -160,7 +166,7 @@ fn a_report_says_what_the_tables_say_and_the_same_every_time() {
     let sha256 = "4abc42ddb9caffe689e731ce8f33f95fe488ba2b5c879e7773134017ef06b211";
     assert!(page.contains(sha256), "the model's hash");
 
-    let ran = evaluate(&["report", out.path().to_str().unwrap(), "--markdown"]);
+    let ran = evaluate(&["report", out.to_str().unwrap(), "--markdown"]);
     let text = String::from_utf8(ran.stdout).unwrap();
     assert_eq!(text.matches("## Table").count(), 4);
     assert!(text.contains(&format!("| % Acc | this run | – | {per_cent} [")), "{text}");

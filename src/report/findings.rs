@@ -3,7 +3,7 @@
 use super::{
     labels, paper_tables,
     results::{ModelResults, Row},
-    tables::{Measure, Place, attack_cell, counterpart},
+    tables::{AttackCell, Measure, Place, at_distance, counterpart},
 };
 use crate::output::{self, significant};
 
@@ -57,7 +57,7 @@ pub fn of(model: &ModelResults) -> Vec<Finding> {
         other_data(model),
     ];
     let objective = objective(model);
-    single.into_iter().flatten().chain(attacks(model)).chain(objective).collect()
+    single.into_iter().flatten().chain(attacks(model, &place)).chain(objective).collect()
 }
 
 fn shown(row: &Row) -> String {
@@ -143,16 +143,28 @@ fn other_data(model: &ModelResults) -> Option<Finding> {
     Some(judged(worst, text))
 }
 
-/// Section 4.3.
-fn attacks(model: &ModelResults) -> impl Iterator<Item = Finding> {
-    let cells = model.rows.iter().filter_map(|row| Some((attack_cell(row)?, row)));
-    cells.filter(|(cell, _)| cell.measure == Measure::Undetected).map(|(cell, row)| {
-        let within = cell
-            .epsilon
-            .map_or(String::new(), |epsilon| format!(" within ε = {}", significant(epsilon, 3)));
-        let name = labels::attack(cell.name);
-        judged(row, format!("{name}: {} of {} succeed undetected{within}.", shown(row), row.n))
-    })
+/// Section 4.3, at the paper's distance.
+fn attacks(model: &ModelResults, place: &Place) -> Vec<Finding> {
+    let cells = at_distance(model, &place.dataset).into_iter();
+    let undetected = cells.filter(|(cell, _)| cell.measure == Measure::Undetected);
+    let paper = |cell: &AttackCell<'_>| {
+        let ((attack, victim), setting) = cell.attack.zip(place.setting())?;
+        let (undetected, _) = paper_tables::table2(&place.dataset, attack, victim, setting)?;
+        Some(format!(" (the paper: {undetected} %)"))
+    };
+    let finding = |(cell, row): (AttackCell<'_>, &Row)| {
+        let within = |epsilon| format!(" within ε = {}", significant(epsilon, 3));
+        let text = format!(
+            "{}: {} of {} succeed undetected{}{}.",
+            labels::attack(cell.name),
+            shown(row),
+            row.n,
+            cell.epsilon.map(within).unwrap_or_default(),
+            paper(&cell).unwrap_or_default()
+        );
+        judged(row, text)
+    };
+    undetected.map(finding).collect()
 }
 
 /// Equation 4.
@@ -229,15 +241,17 @@ mod tests {
 
     #[test]
     fn an_attack_is_judged_by_what_passes_undetected() {
-        let mut attacked = model("a", "MNIST", "unknown");
-        for (metric, value) in [("undetected", 0.1), ("fooled", 1.0)] {
+        let mut attacked = model("a", "MNIST", "-log p(x|y)/D - log softmax(z_s/c)[y]");
+        for (metric, value, epsilon) in
+            [("undetected", 0.1, 1.5), ("fooled", 1.0, 1.5), ("undetected", 0.9, 2.0)]
+        {
             let row = row("a", "attack", metric, "share", value);
-            let attack = Some("boundary_aware".to_owned());
-            attacked.rows.push(Row { attack, epsilon: Some(1.5), ..row });
+            let attack = Some("carlini_wagner_aware".to_owned());
+            attacked.rows.push(Row { attack, epsilon: Some(epsilon), ..row });
         }
         let found = texts(&attacked);
         assert_eq!(found.len(), 2);
         assert_eq!(found[1].0, Some(Verdict::Noticed));
-        assert!(found[1].1.contains("within ε = 1.5"), "{found:?}");
+        assert!(found[1].1.ends_with("within ε = 1.5 (the paper: 14 %)."), "{found:?}");
     }
 }

@@ -1,6 +1,6 @@
 //! Signs that a run's numbers say less than they seem to.
 
-use super::{results::ModelResults, run_record::GradientRecord};
+use super::{labels, results::ModelResults, run_record::GradientRecord};
 
 /// A sign.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -128,6 +128,7 @@ fn attack_flags(model: &ModelResults) -> impl Iterator<Item = Flag> {
     rows.filter_map(|row| {
         let flag = row.metric.strip_prefix("flag_")?.replace('_', " ");
         let attack = row.attack.as_deref().or(row.statistic.as_deref()).unwrap_or("attack");
+        let attack = labels::attack(attack);
         Some(warning(format!("{attack}: {flag}, {} of {} images.", row.value, row.n)))
     })
 }
@@ -187,7 +188,11 @@ mod tests {
         let mut attacked = healthy();
         let flag = row("a", "attack", "flag_zero_gradient", "images", 2.0);
         attacked.rows.push(Row { attack: Some("boundary".to_owned()), ..flag });
-        assert!(flagged(&attacked).1.contains("boundary: zero gradient, 2 of 10"));
+        assert!(
+            flagged(&attacked)
+                .1
+                .contains("Boundary attack on the classifier: zero gradient, 2 of 10")
+        );
     }
 
     #[test]

@@ -50,10 +50,9 @@ fn ours(cell: &Cell) -> String {
 }
 
 fn estimates(entry: &Entry) -> String {
-    match &entry.bracket {
-        Some(bracket) => format!("{} ({})", estimate(&entry.value), estimate(bracket)),
-        None => estimate(&entry.value),
-    }
+    let bracket = entry.bracket.as_ref().map(|bracket| format!(" ({})", estimate(bracket)));
+    let data = entry.measured_on.as_ref().map(|data| format!(" on {data}"));
+    estimate(&entry.value) + &bracket.unwrap_or_default() + &data.unwrap_or_default()
 }
 
 fn estimate(estimate: &Estimate) -> String {
@@ -90,7 +89,7 @@ mod tests {
         let models = ["a_1", "b"].map(|name| model(name, "MNIST", objective)).to_vec();
         let [first, ..] = tables::all(&run(models));
         let text = table(&first);
-        let cell = "a\\_1: 50.00 [25.00, 100.00]; b: 50.00 [25.00, 100.00]";
+        let cell = "a\\_1: 50.00 [25.00, 100.00] on test; b: 50.00 [25.00, 100.00] on test";
         assert!(text.contains(&format!("| % Acc | this run | – | {cell} | – |")), "{text}");
         assert!(text.contains("| % Acc | the paper | 96.9 | 99.0 | 99.3 |"), "{text}");
     }

@@ -89,6 +89,7 @@ fn shown(results: &Results, entry: &Entry) -> Markup {
             @if let Some(bracket) = &entry.bracket {
                 div { "(" (estimate(bracket)) ")" }
             }
+            @if let Some(data) = &entry.measured_on { div class="interval" { "on " (data) } }
             @if let Some(anchor) = anchor_of(results, &entry.model) {
                 a class="model" href={ "#" (anchor) } { (entry.model) }
             }

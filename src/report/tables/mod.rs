@@ -10,6 +10,7 @@ mod table4;
 
 pub use attack_cell::{AttackCell, Measure, attack_cell};
 pub use place::{Family, Objective, Place};
+pub use table2::at_distance;
 
 use super::{
     paper_tables::Printed,
@@ -64,6 +65,8 @@ pub struct Cell {
 pub struct Entry {
     /// The model's name.
     pub model: String,
+    /// The data that it was measured on, where that is called otherwise than what it was trained on.
+    pub measured_on: Option<String>,
     /// The number.
     pub value: Estimate,
     /// What stands in parentheses behind it.
@@ -89,7 +92,9 @@ impl Estimate {
 impl Entry {
     fn of(model: &ModelResults, row: Option<&Row>) -> Option<Self> {
         let value = Estimate::of(row?);
-        Some(Self { model: model.record.name.clone(), value, bracket: None })
+        let (trained, measured) = (&model.record.trained_on, &model.record.measured_on);
+        let measured_on = (trained != measured).then(|| measured.clone());
+        Some(Self { model: model.record.name.clone(), measured_on, value, bracket: None })
     }
 }
 

@@ -53,18 +53,24 @@ fn block(dataset: &str, attack: Attack, models: &[(Place, &ModelResults)]) -> Bl
 }
 
 fn entry(model: &ModelResults, dataset: &str, attack: Attack, victim: Victim) -> Option<Entry> {
-    let cells = || {
-        let cells = model.rows.iter().filter_map(|row| Some((attack_cell(row)?, row)));
-        cells.filter(|(cell, _)| cell.attack == Some((attack, victim)))
-    };
-    let distances = cells().filter_map(|(cell, _)| cell.epsilon);
-    let wanted = epsilon(dataset).or_else(|| distances.min_by(f64::total_cmp));
+    let cells = at_distance(model, dataset);
     let find = |measure: Measure| {
-        let found = cells().find(|(cell, _)| cell.measure == measure && is_within(cell, wanted));
-        found.map(|(_, row): (AttackCell<'_>, &Row)| row)
+        let wanted = |cell: &AttackCell<'_>| cell.attack == Some((attack, victim));
+        let mut cells = cells.iter();
+        cells.find(|(cell, _)| wanted(cell) && cell.measure == measure).map(|(_, row)| *row)
     };
     let entry = Entry::of(model, find(Measure::Undetected))?;
     Some(Entry { bracket: find(Measure::Fooled).map(Estimate::of), ..entry })
+}
+
+/// The numbers of attacks at the paper's distance for a data set, or at the smallest where the paper
+/// has none.
+pub fn at_distance<'a>(model: &'a ModelResults, dataset: &str) -> Vec<(AttackCell<'a>, &'a Row)> {
+    let cells: Vec<_> =
+        model.rows.iter().filter_map(|row| Some((attack_cell(row)?, row))).collect();
+    let distances = cells.iter().filter_map(|(cell, _)| cell.epsilon);
+    let wanted = epsilon(dataset).or_else(|| distances.min_by(f64::total_cmp));
+    cells.into_iter().filter(|(cell, _)| is_within(cell, wanted)).collect()
 }
 
 /// A row without a distance is of the only one that its attack was asked for.
