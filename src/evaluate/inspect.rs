@@ -12,7 +12,10 @@ use undetected_onnx::{
 };
 
 use super::engine_args::{ContractArgs, EngineArgs};
-use crate::output::{self, Format};
+use crate::{
+    output::{self, Format},
+    report::run_record::GradientRecord,
+};
 
 /// Show what a model file declares, whether it keeps the contract, and whether an engine reproduces
 /// the values that its own training framework gave.
@@ -189,19 +192,19 @@ fn nodes_text(nodes: &[(String, String)]) -> String {
     named.join(", ")
 }
 
-/// The same for the other forms.
-fn gradient_json(file: &ModelFile, contract: &Contract) -> Value {
+/// The same as data.
+pub(super) fn gradient(file: &ModelFile, contract: &Contract) -> GradientRecord {
     let ports = &contract.ports;
     let found = differentiated(file, contract);
     let Obstacles { without_rule, zero } =
         autodiff::obstacles(&file.model, &ports.log_prob, &ports.x).unwrap_or_default();
-    json!({
-        "own": ports.gradient.is_some(),
-        "differentiable": matches!(found, Ok(true)),
-        "problem": found.err().map(|error| error.to_string()),
-        "without_rule": without_rule,
-        "zero": zero,
-    })
+    GradientRecord {
+        own: ports.gradient.is_some(),
+        differentiable: matches!(found, Ok(true)),
+        problem: found.err().map(|error| error.to_string()),
+        without_rule,
+        zero,
+    }
 }
 
 fn training_fields(contract: &Contract) -> Vec<(String, String)> {
@@ -258,7 +261,7 @@ fn as_json(file: &ModelFile, checkpoint: &Checkpoint) -> Value {
         "objective": contract.objective,
         "pad": contract.pad,
         "training": contract.training,
-        "gradient": gradient_json(file, contract),
+        "gradient": gradient(file, contract),
         "engine": checkpoint.engine(),
         "parity": checkpoint.parity,
     })

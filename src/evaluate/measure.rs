@@ -69,6 +69,7 @@ pub fn measure(
         match outcome {
             Ok((outcome, _)) => {
                 output::print(&tables(&outcome))?;
+                files.record_model(suite, model, &outcome)?;
                 files.publish(&outcome)?;
                 figures.write(&suite.tasks, &outcome, &seen)?;
             }

@@ -10,6 +10,8 @@ mod measure;
 mod merge;
 mod opened;
 mod progress;
+mod provenance;
+mod report;
 mod result_files;
 mod run;
 mod setup;
@@ -45,6 +47,7 @@ enum Command {
     Attack(Box<attack::Args>),
     Merge(merge::Args),
     Inspect(inspect::Args),
+    Report(report::Args),
     Dataset(dataset::Args),
     Engines(engines::Args),
     Setup(setup::Args),
@@ -56,6 +59,7 @@ that went wrong.
 
 Examples:
   evaluate run onnx/suites/demo.toml     the shipped checkpoint on the shipped images
+  evaluate report out/demo               one page of it, beside the paper's numbers
   evaluate inspect MODEL.onnx            what a file declares, and whether it can be run
   evaluate setup                         fetch ONNX Runtime, several times faster than the built-in";
 
@@ -66,6 +70,7 @@ pub fn main() -> ExitCode {
         Command::Attack(args) => attack::run(&args),
         Command::Merge(args) => merge::run(&args),
         Command::Inspect(args) => inspect::run(&args),
+        Command::Report(args) => report::run(&args),
         Command::Dataset(args) => dataset::run(&args),
         Command::Engines(args) => engines::run(&args),
         Command::Setup(args) => setup::run(&args),

@@ -7,13 +7,18 @@ use std::{
 
 use anyhow::Context;
 use serde::Serialize;
-use undetected_onnx::suite::{Event, Outcome, detector_file};
+use undetected_onnx::suite::{Event, ModelEntry, Outcome, Suite, detector_file};
 
-use crate::output::GrowingCsv;
+use super::provenance;
+use crate::{
+    output::{GrowingCsv, write_text},
+    report::run_record::{self, ModelRecord, RunRecord},
+};
 
 /// Everything that a run leaves in its folder. Every file has its model's name in the first column.
 pub struct ResultFiles {
     folder: PathBuf,
+    models: Vec<ModelRecord>,
     results: GrowingCsv,
     samples: GrowingCsv,
     gaps: GrowingCsv,
@@ -36,6 +41,7 @@ impl ResultFiles {
         let file = |name: &str| GrowingCsv::create(&folder.join(name));
         Ok(Self {
             folder: folder.to_owned(),
+            models: vec![],
             results: file("results.csv")?,
             samples: file("samples.csv")?,
             gaps: file("class_gap.csv")?,
@@ -65,6 +71,21 @@ impl ResultFiles {
             | Event::Asked(_)
             | Event::Attacked(_) => Ok(()),
         }
+    }
+
+    /// Adds a model to run.json, before its numbers are published.
+    ///
+    /// # Errors
+    /// Where its file has changed, or run.json cannot be written.
+    pub fn record_model(
+        &mut self,
+        suite: &Suite,
+        model: &ModelEntry,
+        outcome: &Outcome,
+    ) -> anyhow::Result<()> {
+        self.models.push(provenance::of_model(model, outcome)?);
+        let record = RunRecord { models: self.models.clone(), ..provenance::of_suite(suite) };
+        write_text(&self.folder.join(run_record::FILE), &record.text()?)
     }
 
     /// Puts everything so far in its place, after each model: a later one's failure loses nothing.
@@ -105,6 +126,7 @@ impl ResultFiles {
     pub fn rewind(self) -> anyhow::Result<Self> {
         Ok(Self {
             folder: self.folder,
+            models: self.models,
             results: self.results.rewind()?,
             samples: self.samples.rewind()?,
             gaps: self.gaps.rewind()?,

@@ -75,21 +75,8 @@ impl<'a> DatasetRows<'a> {
     }
 }
 
-/// Shares in per cent with two digits, the rest with as many as its size leaves room for.
 fn interval(row: &Row) -> String {
-    let (scale, digits) = match (row.unit, row.value.abs()) {
-        ("share", _) => (100.0, 2),
-        (_, 0.0..10.0) => (1.0, 3),
-        (_, 10.0..100.0) => (1.0, 2),
-        _ => (1.0, 1),
-    };
-    let shown = |value: f64| format!("{:.digits$}", scale * value);
-    match (row.low, row.high) {
-        (Some(low), Some(high)) => {
-            format!("{} [{}, {}]", shown(row.value), shown(low), shown(high))
-        }
-        _ => shown(row.value),
-    }
+    output::estimate(row.unit, row.value, row.low.zip(row.high))
 }
 
 fn cell(row: Option<&Row>) -> String {

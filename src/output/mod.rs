@@ -98,6 +98,38 @@ pub fn number_from_ln(ln: f64) -> String {
     if ln.abs() < 700.0 { number(ln.exp()) } else { format!("e^{}", number(ln)) }
 }
 
+/// A number of a result with its interval: shares in per cent with two digits, counts as they are, the
+/// rest with as many as its size leaves room for.
+///
+/// ```
+/// # use undetected::output::estimate;
+/// assert_eq!(estimate("share", 0.984, Some((0.96324, 0.99483))), "98.40 [96.32, 99.48]");
+/// assert_eq!(estimate("bits/dim", 1.4886, None), "1.489");
+/// assert_eq!(estimate("pairs", 40.0, None), "40");
+/// ```
+pub fn estimate(unit: &str, value: f64, interval: Option<(f64, f64)>) -> String {
+    let (value, interval) = estimate_parts(unit, value, interval);
+    interval.map_or(value.clone(), |interval| format!("{value} {interval}"))
+}
+
+/// [`estimate`], the number and its interval apart.
+pub fn estimate_parts(
+    unit: &str,
+    value: f64,
+    interval: Option<(f64, f64)>,
+) -> (String, Option<String>) {
+    let (scale, digits) = match (unit, value.abs()) {
+        ("share", _) => (100.0, 2),
+        ("images" | "pairs" | "paths" | "bins" | "queries", _) => (1.0, 0),
+        (_, 0.0..10.0) => (1.0, 3),
+        (_, 10.0..100.0) => (1.0, 2),
+        _ => (1.0, 1),
+    };
+    let shown = |value: f64| format!("{:.digits$}", scale * value);
+    let interval = interval.map(|(low, high)| format!("[{}, {}]", shown(low), shown(high)));
+    (shown(value), interval)
+}
+
 fn without_trailing_zeros(digits: &str) -> &str {
     if digits.contains('.') { digits.trim_end_matches('0').trim_end_matches('.') } else { digits }
 }

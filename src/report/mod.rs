@@ -1,14 +1,23 @@
-//! Figures: one look for all of them.
+//! What people look at: figures, one look for all of them, and the page of a run.
 
 mod axis;
 pub mod contact_sheet;
 mod figure;
 pub mod figures;
+pub mod findings;
 mod heading;
+pub mod health;
+pub mod html;
+pub mod labels;
+pub mod markdown;
+pub mod paper_tables;
 mod picture;
 mod raster;
+pub mod results;
+pub mod run_record;
 mod sheet;
 mod strip;
+pub mod tables;
 mod thumbnail;
 
 pub use axis::Axis;

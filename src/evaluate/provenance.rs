@@ -1,0 +1,91 @@
+//! What a run says of itself: the contents of run.json.
+
+use anyhow::ensure;
+use undetected_onnx::{
+    contract::Contract,
+    graph::ModelFile,
+    model::Dequantisation,
+    suite::{DataEntry, ModelEntry, Outcome, Suite, Threshold},
+};
+
+use super::inspect::gradient;
+use crate::report::run_record::{DataRecord, ModelRecord, ParityRecord, RunRecord};
+
+/// The record of a suite, without its models.
+pub fn of_suite(suite: &Suite) -> RunRecord {
+    let (format, version) = RunRecord::stamp();
+    RunRecord {
+        format,
+        version,
+        suite: suite.name.clone(),
+        seed: suite.seed,
+        tasks: suite.tasks.iter().map(|task| task.name().to_owned()).collect(),
+        threshold: threshold(&suite.threshold),
+        data: data(&suite.data),
+        out_of_distribution: suite.out_of_distribution.iter().map(data).collect(),
+        models: vec![],
+    }
+}
+
+/// The record of a model that was measured.
+///
+/// # Errors
+/// Where its file can no longer be read, or is no longer the one that the detectors were fitted for.
+pub fn of_model(entry: &ModelEntry, outcome: &Outcome) -> anyhow::Result<ModelRecord> {
+    let file = ModelFile::read(&entry.path)?;
+    let measured = outcome.detectors.iter().map(|saved| &saved.model_sha256);
+    let path = entry.path.display();
+    ensure!(
+        measured.into_iter().all(|sha256| *sha256 == file.sha256),
+        "{path} changed while it was being measured; run again"
+    );
+    let contract = Contract::read(&file, &entry.overrides()?)?;
+    let parity = contract.parity.as_ref().map(|parity| ParityRecord {
+        images: parity.count,
+        relative_tolerance: parity.relative_tolerance,
+    });
+    Ok(ModelRecord {
+        name: outcome.spec.name.clone(),
+        file: path.to_string(),
+        bytes: file.bytes.len() as u64,
+        sha256: file.sha256.clone(),
+        image: outcome.spec.image.to_string(),
+        n_dims: outcome.spec.n_dims,
+        classes: outcome.spec.classes.len(),
+        dequantisation: dequantisation(outcome.spec.dequantisation).to_owned(),
+        measured_on: outcome.data.clone(),
+        engine: outcome.engine.to_string(),
+        device: outcome.engine.device.to_string(),
+        parity,
+        gradient: gradient(&file, &contract),
+        trained_on: contract.dataset,
+        objective: contract.objective,
+    })
+}
+
+fn data(entry: &DataEntry) -> DataRecord {
+    DataRecord {
+        name: entry.name.clone(),
+        images: entry.images.display().to_string(),
+        limit: entry.limit,
+    }
+}
+
+fn threshold(threshold: &Threshold) -> String {
+    match threshold {
+        Threshold::FalseAlarmRate(rate) => {
+            format!("fitted to reject {} % of real images", 100.0 * rate)
+        }
+        Threshold::BitsPerDim(bits) => format!("log p(x) at {bits} bits/dim"),
+        Threshold::Nats(nats) => format!("log p(x) at {nats} nats"),
+        Threshold::Detectors(folder) => format!("those saved in {}", folder.display()),
+    }
+}
+
+fn dequantisation(dequantisation: Dequantisation) -> &'static str {
+    match dequantisation {
+        Dequantisation::Uniform => "uniform",
+        Dequantisation::Centre => "centre",
+        Dequantisation::None => "none",
+    }
+}

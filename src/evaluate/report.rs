@@ -1,0 +1,46 @@
+//! `evaluate report`: one page of a run.
+
+use std::path::PathBuf;
+
+use crate::{
+    output,
+    report::{html, markdown, results::Results, tables},
+};
+
+/// Write a run's report: one HTML file, report.html, that needs nothing else and loads nothing.
+///
+/// It shows what was found in sentences, what there is to doubt, the paper's tables 1 to 4 with the
+/// run's numbers over the paper's own, every model with its figures, and where everything comes from.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Args {
+    /// The output folder of `evaluate run`.
+    #[arg(value_name = "DIR")]
+    folder: PathBuf,
+    /// Write the page here [default: DIR/report.html].
+    #[arg(long, value_name = "FILE", conflicts_with = "markdown")]
+    out: Option<PathBuf>,
+    /// Print the paper's tables as Markdown instead, and write no file.
+    #[arg(long)]
+    markdown: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  evaluate run onnx/suites/demo.toml && evaluate report out/demo
+  evaluate report out/demo --markdown > tables.md";
+
+pub fn run(args: &Args) -> anyhow::Result<()> {
+    let results = Results::read(&args.folder)?;
+    if args.markdown {
+        let tables = tables::all(&results).map(|table| markdown::table(&table));
+        output::print(&tables.join("\n"))?;
+        return Ok(());
+    }
+    let path = args.out.clone().unwrap_or_else(|| args.folder.join("report.html"));
+    let page = html::page(&results);
+    output::write_text(&path, &page)?;
+    let kib = page.len().div_ceil(1024);
+    output::print(&format!("Written: {} ({kib} KiB)\n", path.display()))?;
+    Ok(())
+}
