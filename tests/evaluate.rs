@@ -100,6 +100,7 @@ fn the_demo_suite_on_both_engines() {
             "Class gap",
             "Interpolation on MNIST: 40 disjoint pairs",
             "Objective",
+            "Attacks: undetected",
         ] {
             assert!(ran.stdout.contains(part), "'{part}' is missing in {}", ran.stdout);
         }
@@ -111,7 +112,7 @@ fn the_demo_suite_on_both_engines() {
         let header = header.lines().next().unwrap();
         assert_eq!(
             header,
-            "model,dataset,task,statistic,metric,value,low,high,n,unit,engine,device,seed"
+            "model,dataset,task,statistic,attack,epsilon,metric,value,low,high,n,unit,engine,device,seed"
         );
         let rows = rows(&results);
         assert!(value(&rows, "MNIST", "", "accuracy", "share") >= 0.95);
@@ -142,12 +143,15 @@ fn the_demo_suite_on_both_engines() {
         // The drawing ranks on its own what it collected on the way.
         let roc = fs::read_to_string(figures.join("roc_complexity_corrected.svg")).unwrap();
         assert!(roc.contains(&format!("Fashion-MNIST: AUROC {auroc:.3}")), "{auroc}");
-        assert!(ran.stdout.contains("10 as SVG and PNG"), "{}", ran.stdout);
+        assert!(ran.stdout.contains("13 as SVG and PNG"), "{}", ran.stdout);
     }
 }
 
 /// Every figure of a run of all tasks with all detectors.
-const FIGURES: [&str; 10] = [
+const FIGURES: [&str; 13] = [
+    "attack_boundary",
+    "attack_projected_gradient_aware",
+    "attack_success",
     "class_gap",
     "interpolation",
     "interpolation_examples",

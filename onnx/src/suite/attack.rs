@@ -31,6 +31,9 @@ const POOL: usize = 10;
 /// Changed where outcomes of an earlier program must not be taken over.
 const FORMAT: &str = "attack-1";
 
+/// Who hears of what happens.
+type Report<'a> = &'a mut dyn FnMut(Event<'_>) -> Result<()>;
+
 /// Everything that was seen of one attack.
 #[derive(Debug, Clone)]
 pub struct Attacked {
@@ -366,7 +369,7 @@ fn with_gradient<A: Attack>(
 /// A model that reports how often it is asked.
 struct Counted<'a, 'm, 'r> {
     model: &'a mut Model<'m>,
-    report: &'a RefCell<&'r mut dyn FnMut(Event<'_>) -> Result<()>>,
+    report: &'a RefCell<Report<'r>>,
 }
 
 impl Counted<'_, '_, '_> {
