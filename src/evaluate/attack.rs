@@ -108,6 +108,12 @@ struct AttackArgs {
     /// Projected gradient: starts from random points of the ball [default: 0].
     #[arg(long, value_name = "N")]
     restarts: Option<u64>,
+    /// Boundary: the first step on the sphere, as a share of the distance [default: 0.01].
+    #[arg(long, value_name = "SHARE")]
+    spherical_step: Option<f64>,
+    /// Boundary: the first step towards the original, as a share of the distance [default: 0.01].
+    #[arg(long, value_name = "SHARE")]
+    source_step: Option<f64>,
     /// Boundary: learn directions from earlier steps; fewer queries for the same distance.
     #[arg(long)]
     guided: bool,
@@ -206,6 +212,8 @@ impl AttackArgs {
             confidence: self.confidence,
             detector_weight: self.detector_weight.map(Weight::Fixed),
             restarts: self.restarts,
+            spherical_step: self.spherical_step,
+            source_step: self.source_step,
             guided: self.guided.then_some(true),
             start: self.start.map(|start| match start {
                 StartName::Noise => StartKind::Noise,

@@ -26,8 +26,11 @@ use super::{
 /// interval (results.csv), every image with its scores and decisions (samples.csv), every class gap
 /// and path, the curves of all figures, and the fitted detectors. A unit stands in the name of each
 /// column. Its folder figures/MODEL gets, as SVG and PNG, likelihoods, ROC curves, class gap,
-/// interpolations with examples, and reliability. How images are cut into batches changes no number; on ONNX Runtime, whose kernels depend
-/// on it, the last digits of float32 (2e-7 relative were seen).
+/// interpolations with examples, reliability, and attacks. How images are cut into batches changes no
+/// number; on ONNX Runtime, whose kernels depend on it, the last digits of float32 (2e-7 relative were
+/// seen).
+///
+/// Interrupted at any moment, the same command goes on where it was and ends with the same bytes.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {

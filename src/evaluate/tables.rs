@@ -14,9 +14,13 @@ use crate::output::{self, number};
 pub fn tables(outcome: &Outcome) -> String {
     let datasets = by_dataset(&outcome.rows);
     let Some(real) = datasets.first() else { return String::new() };
+    let gradient = match real.statistics(Task::Detect).contains(&"gradient_norm") {
+        true => "\nStatistic 'gradient' in nats per pixel range.",
+        false => "",
+    };
     let title = format!(
-        "{} on {} ({})\nIntervals at 99 %. bits/dim: lower = likelier. Scores in nats, of\n\
-         'gradient' in nats per pixel range: higher = likelier real.\n\n",
+        "{} on {} ({})\nIntervals at 99 %. bits/dim: lower = likelier. Scores in nats: higher = likelier \
+         real.{gradient}\n\n",
         outcome.spec.name, outcome.engine, outcome.engine.device
     );
     let sections = [

@@ -3,8 +3,9 @@
 use std::{
     borrow::Cow,
     ffi::CStr,
+    ops::Range,
     path::{Path, PathBuf},
-    sync::Mutex,
+    sync::{Mutex, MutexGuard},
     thread::available_parallelism,
 };
 
@@ -17,6 +18,7 @@ use ort::{
     session::{Session, SessionInputValue, builder::GraphOptimizationLevel},
     value::{DynValue, TensorRef},
 };
+use rayon::prelude::*;
 
 use super::{
     Device, Engine, EngineInfo, EngineOptions, RuntimeLibrary, Signature,
@@ -28,6 +30,12 @@ use crate::{
 };
 
 const NAME: &str = "onnxruntime";
+
+/// Images of one run on the processor. Larger batches are cut into such runs, of which each thread takes
+/// its share on a session of its own: that uses the cores better than one run on many threads, and runs
+/// of more images are no faster (benches/README.md). How a batch is cut depends on nothing but its
+/// size, so that values do not depend on the threads.
+const IMAGES: usize = 8;
 
 /// A process can load one library and build one environment; the first caller decides.
 static LOADED: Mutex<Option<Loaded>> = Mutex::new(None);
@@ -112,7 +120,9 @@ pub(super) fn providers() -> Vec<String> {
 /// A graph opened by ONNX Runtime.
 pub(super) struct OnnxRuntime {
     info: EngineInfo,
-    session: Session,
+    /// One for each thread on the processor, one on a GPU.
+    sessions: Vec<Mutex<Session>>,
+    pool: rayon::ThreadPool,
     signature: Signature,
 }
 
@@ -128,9 +138,59 @@ impl OnnxRuntime {
             version: loaded.version.clone(),
             device: options.device,
         };
-        let session = session(file, options, &loaded.environment)
+        let threads = match (options.device, options.threads) {
+            (Device::Cuda, _) => 1,
+            (Device::Cpu, 0) => available_parallelism().map_or(1, usize::from),
+            (Device::Cpu, given) => given,
+        };
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build()
+            .map_err(|error| failed(&info, "start its threads", error))?;
+        let open = |_| session(file, options, &loaded.environment).map(Mutex::new);
+        let sessions = (0..threads)
+            .map(open)
+            .collect::<std::result::Result<_, _>>()
             .map_err(|message| failed(&info, "open the model", message))?;
-        Ok(Self { info, session, signature: signature.clone() })
+        Ok(Self { info, sessions, pool, signature: signature.clone() })
+    }
+
+    /// Images of one run.
+    fn images(&self) -> usize {
+        match self.info.device {
+            Device::Cpu => IMAGES,
+            Device::Cuda => usize::MAX,
+        }
+    }
+
+    /// The session of this thread.
+    fn session(&self) -> MutexGuard<'_, Session> {
+        let thread = self.pool.current_thread_index().unwrap_or(0);
+        self.sessions[thread].lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    /// One run, of the images in `range`.
+    fn run_part(&self, range: Range<usize>, inputs: &[&[f32]]) -> Result<Vec<Vec<f64>>> {
+        let info = &self.info;
+        let mut values: Vec<(Cow<'_, str>, SessionInputValue<'_>)> = Vec::new();
+        for ((name, per_image), data) in self.signature.inputs.iter().zip(inputs) {
+            let length: usize = per_image.iter().product();
+            let shape: Vec<usize> =
+                std::iter::once(range.len()).chain(per_image.iter().copied()).collect();
+            let data = &data[range.start * length..range.end * length];
+            let tensor = TensorRef::from_array_view((shape, data))
+                .map_err(|error| failed(info, "take the input", error))?;
+            values.push((name.as_str().into(), tensor.into()));
+        }
+        let mut session = self.session();
+        let outputs = session.run(values).map_err(|error| failed(info, "run the model", error))?;
+        let read = |name: &String| {
+            let value = outputs
+                .get(name.as_str())
+                .ok_or_else(|| failed(info, "run the model", format!("no output '{name}'")))?;
+            numbers(value).map_err(|error| failed(info, "read the output", error))
+        };
+        self.signature.outputs.iter().map(read).collect()
     }
 }
 
@@ -145,17 +205,11 @@ fn session(
     options: &EngineOptions,
     environment: &Environment,
 ) -> std::result::Result<Session, String> {
-    let threads = match options.threads {
-        0 => available_parallelism().map_or(1, usize::from),
-        given => given,
-    };
     let mut builder = Session::builder(environment)
         .map_err(|error| error.to_string())?
         .with_log_level(LogLevel::Error)
         .and_then(|builder| builder.with_optimization_level(GraphOptimizationLevel::Level3))
-        .and_then(|builder| builder.with_intra_threads(threads))
-        // Waiting threads that spin take the cores from whoever computes beside them.
-        .and_then(|builder| builder.with_intra_op_spinning(false))
+        .and_then(|builder| builder.with_intra_threads(1))
         .map_err(|error| error.to_string())?;
     if options.device == Device::Cuda {
         preload_cuda()?;
@@ -186,32 +240,32 @@ impl Engine for OnnxRuntime {
 
     fn peak_memory(&self) -> Result<Option<u64>> {
         let failed = |message: String| failed(&self.info, "tell its use of memory", message);
-        let text = most_in_use(&self.session, self.info.device)
-            .map_err(|error| failed(error.to_string()))?;
-        let bytes = text.as_deref().and_then(|text| text.parse().ok());
-        bytes.map(Some).ok_or_else(|| {
-            failed(format!("MaxInUse is {text:?}; give the batch size, --batch-size"))
-        })
+        let of = |session: &Mutex<Session>| {
+            let session = session.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+            let text = most_in_use(&session, self.info.device)
+                .map_err(|error| failed(error.to_string()))?;
+            let bytes = text.as_deref().and_then(|text| text.parse::<u64>().ok());
+            bytes.ok_or_else(|| {
+                failed(format!("MaxInUse is {text:?}; give the batch size, --batch-size"))
+            })
+        };
+        self.sessions.iter().map(of).sum::<Result<u64>>().map(Some)
     }
 
     fn run(&mut self, n: usize, inputs: &[&[f32]]) -> Result<Vec<Vec<f64>>> {
-        let info = &self.info;
-        let mut values: Vec<(Cow<'_, str>, SessionInputValue<'_>)> = Vec::new();
-        for ((name, per_image), data) in self.signature.inputs.iter().zip(inputs) {
-            let shape: Vec<usize> = std::iter::once(n).chain(per_image.iter().copied()).collect();
-            let tensor = TensorRef::from_array_view((shape, *data))
-                .map_err(|error| failed(info, "take the input", error))?;
-            values.push((name.as_str().into(), tensor.into()));
+        let images = self.images();
+        if n <= images {
+            return self.run_part(0..n, inputs);
         }
-        let outputs =
-            self.session.run(values).map_err(|error| failed(info, "run the model", error))?;
-        let read = |name: &String| {
-            let value = outputs
-                .get(name.as_str())
-                .ok_or_else(|| failed(info, "run the model", format!("no output '{name}'")))?;
-            numbers(value).map_err(|error| failed(info, "read the output", error))
-        };
-        self.signature.outputs.iter().map(read).collect()
+        let part = |first: usize| self.run_part(first..n.min(first + images), inputs);
+        let starts: Vec<usize> = (0..n).step_by(images).collect();
+        let parts: Vec<Vec<Vec<f64>>> =
+            self.pool.install(|| starts.into_par_iter().map(part).collect::<Result<_>>())?;
+        let mut outputs = vec![Vec::new(); self.signature.outputs.len()];
+        for part in parts {
+            outputs.iter_mut().zip(part).for_each(|(all, some)| all.extend(some));
+        }
+        Ok(outputs)
     }
 }
 

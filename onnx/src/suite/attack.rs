@@ -29,7 +29,7 @@ use crate::{
 /// Real images of each class that an attack may start from.
 const POOL: usize = 10;
 /// Changed where outcomes of an earlier program must not be taken over.
-const FORMAT: &str = "attack-1";
+const FORMAT: &str = "attack-2";
 
 /// Who hears of what happens.
 type Report<'a> = &'a mut dyn FnMut(Event<'_>) -> Result<()>;
@@ -63,6 +63,15 @@ pub(super) struct Target<'a> {
     pub(super) detectors: &'a [SavedDetector],
     pub(super) sha256: &'a str,
     pub(super) kept: Kept<'a>,
+}
+
+/// What is attacked and what is left, each as index and class.
+struct Chosen {
+    eligible: Eligible,
+    /// In the order of the data: so are tables and contact sheets.
+    images: Vec<(usize, usize)>,
+    /// Eligible ones that are left, in an order drawn for this data.
+    rest: Vec<(usize, usize)>,
 }
 
 /// Everything that an outcome depends on, in the order in which it is hashed.
@@ -107,9 +116,8 @@ impl Target<'_> {
     ) -> Result<Option<Attacked>> {
         let saved = self.detector(settings)?;
         let name = settings.name();
-        let (eligible, mut chosen, rest) = self.choose(settings, &saved.detector, table.seed)?;
-        // In the order of the data: so are tables and contact sheets.
-        chosen.sort_unstable();
+        let Chosen { eligible, images: chosen, rest } =
+            self.choose(settings, &saved.detector, table.seed)?;
         let spec = table.spec.clone();
         let pool = settings.starts_from_real().then(|| self.pool(&spec, rest, table.seed));
         let pool = pool.transpose()?;
@@ -141,18 +149,19 @@ impl Target<'_> {
             images: chosen.len(),
             budget: settings.budget(),
         })?;
+        let labels: Vec<usize> = chosen.iter().map(|(_, label)| *label).collect();
         let mut done = Done {
             target: self,
             table,
             name: &name,
+            subjects: &subjects,
+            labels: &labels,
             units: &units,
             outcomes: vec![None; chosen.len()],
         };
-        let labels: Vec<usize> = chosen.iter().map(|(_, label)| *label).collect();
-        let resumed = done.resume(&labels, report)?;
+        let resumed = done.resume(report)?;
         let start = Instant::now();
-        let built = settings.built(pool)?;
-        done.run(&built, model, &subjects, &saved.detector, &run, &labels, report)?;
+        done.run(&settings.built(pool)?, model, &saved.detector, &run, report)?;
         let seconds = start.elapsed().as_secs_f64();
         if self.kept.shard.is_some() {
             return Ok(None);
@@ -173,14 +182,13 @@ impl Target<'_> {
         Ok(Some(attacked))
     }
 
-    /// Images to attack, and the eligible ones that are left, each in an order of its own stream.
-    #[allow(clippy::type_complexity)]
+    /// Draws the images to attack.
     fn choose(
         &self,
         settings: &AttackSettings,
         detector: &ThresholdDetector,
         seed: u64,
-    ) -> Result<(Eligible, Vec<(usize, usize)>, Vec<(usize, usize)>)> {
+    ) -> Result<Chosen> {
         let eligible = Eligible::among(self.split.test(self.scored), detector);
         let mut images = eligible.images.clone();
         if images.is_empty() {
@@ -189,7 +197,8 @@ impl Target<'_> {
         }
         images.shuffle(&mut Streams::new(seed, "attack-images").get(0));
         let rest = images.split_off(settings.images.get().min(images.len()));
-        Ok((eligible, images, rest))
+        images.sort_unstable();
+        Ok(Chosen { eligible, images, rest })
     }
 
     /// The first so many images of each class.
@@ -271,62 +280,64 @@ struct Done<'a> {
     target: &'a Target<'a>,
     table: &'a Table,
     name: &'a str,
+    subjects: &'a Subjects,
+    labels: &'a [usize],
     units: &'a [Unit],
     outcomes: Vec<Option<Outcome>>,
 }
 
 impl Done<'_> {
     /// Takes over what an earlier run has found; how many images.
-    fn resume(
-        &mut self,
-        labels: &[usize],
-        report: &mut dyn FnMut(Event<'_>) -> Result<()>,
-    ) -> Result<usize> {
+    fn resume(&mut self, report: &mut dyn FnMut(Event<'_>) -> Result<()>) -> Result<usize> {
         let Some(units) = self.target.kept.units else { return Ok(0) };
         for (place, unit) in self.units.iter().enumerate() {
             if let Some(outcome) = units.load::<Outcome>(unit)? {
-                report(Event::Attacked(&self.row(&outcome, labels[place])))?;
+                report(Event::Attacked(&self.row(&outcome, place)))?;
                 self.outcomes[place] = Some(outcome);
             }
         }
         Ok(self.outcomes.iter().flatten().count())
     }
 
-    fn row(&self, outcome: &Outcome, label: usize) -> AttackRow {
+    fn row(&self, outcome: &Outcome, place: usize) -> AttackRow {
+        let label = self.labels[place];
         AttackRow::new(&self.table.spec, self.target.images.name(), self.name, label, outcome)
     }
 
-    #[allow(clippy::too_many_arguments)]
+    /// The subjects whose outcome is this run's to find.
+    fn left(&self) -> Subjects {
+        let own = |place: &usize| self.target.kept.shard.is_none_or(|shard| shard.takes(*place));
+        let Subjects { batch, indices, goals } = self.subjects;
+        let places: Vec<usize> = (0..self.subjects.len())
+            .filter(|place| self.outcomes[*place].is_none() && own(place))
+            .collect();
+        Subjects {
+            batch: Batch {
+                x: batch.x.select_columns(&places),
+                noise: batch.noise.select_columns(&places),
+            },
+            indices: places.iter().map(|place| indices[*place]).collect(),
+            goals: places.iter().map(|place| goals[*place]).collect(),
+        }
+    }
+
     fn run(
         &mut self,
         built: &Built,
         model: &mut Model<'_>,
-        subjects: &Subjects,
         detector: &ThresholdDetector,
         settings: &Settings,
-        labels: &[usize],
         report: &mut dyn FnMut(Event<'_>) -> Result<()>,
     ) -> Result<()> {
-        let own = |place: &usize| self.target.kept.shard.is_none_or(|shard| shard.takes(*place));
-        let places: Vec<usize> = (0..subjects.len())
-            .filter(|place| self.outcomes[*place].is_none() && own(place))
-            .collect();
-        let left = Subjects {
-            batch: Batch {
-                x: subjects.batch.x.select_columns(&places),
-                noise: subjects.batch.noise.select_columns(&places),
-            },
-            indices: places.iter().map(|place| subjects.indices[*place]).collect(),
-            goals: places.iter().map(|place| subjects.goals[*place]).collect(),
-        };
+        let left = self.left();
         let report = RefCell::new(report);
         let mut sink = |outcome: Outcome| {
-            let found = subjects.indices.iter().position(|index| *index == outcome.index);
+            let found = self.subjects.indices.iter().position(|index| *index == outcome.index);
             let place = found.expect("an outcome is that of a subject");
             if let Some(units) = self.target.kept.units {
                 units.save(&self.units[place], &outcome)?;
             }
-            (report.borrow_mut())(Event::Attacked(&self.row(&outcome, labels[place])))?;
+            (report.borrow_mut())(Event::Attacked(&self.row(&outcome, place)))?;
             self.outcomes[place] = Some(outcome);
             Ok(())
         };
