@@ -293,6 +293,24 @@ fn the_embedded_engine_is_exact_for_any_batch_and_thread_count() {
     }
 }
 
+/// A batch is cut into runs by its size alone: threads change no bit, nor do whole runs beside an image.
+#[test]
+fn onnx_runtime_gives_the_same_values_on_any_number_of_threads() {
+    let values = |threads, count| {
+        let options = EngineOptions { threads, ..options(EngineChoice::Ort) };
+        let opened = Checkpoint::open(&shipped(CHECKPOINT), &Overrides::default(), &options);
+        let mut checkpoint = opened.unwrap();
+        let images = shipped_images("mnist-t10k-500", &checkpoint);
+        let batch = dequantise::batch(&images, checkpoint.spec(), 0, count, 3);
+        checkpoint.log_prob(&batch).unwrap()
+    };
+    let one = values(1, 20);
+    for threads in [2, 3] {
+        assert_eq!(values(threads, 20), one, "{threads} threads");
+    }
+    assert_eq!(values(1, 16), one.columns(0, 16));
+}
+
 /// What an image takes is the engine's own account, the same in every process; one image's tensors
 /// alone are 4 KiB in and the input of the first layer. An engine that computes image by image takes
 /// in and out only.
