@@ -33,7 +33,7 @@ class Browser:
     """One page in one browser; everything that it reports is kept in `events`."""
 
     def __init__(self) -> None:
-        self.folder = tempfile.TemporaryDirectory(prefix="browser-")
+        self.folder = tempfile.TemporaryDirectory(prefix="browser-", ignore_cleanup_errors=True)
         # Chromium refuses to run as root inside its sandbox; a report runs no script.
         sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []
         reads, self.writer = os.pipe()
