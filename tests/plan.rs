@@ -200,7 +200,8 @@ fn a_plan_counts_what_a_run_does() {
         assert_eq!(number(&attack["each"]), 6);
         let all = number(&work["images"]) + number(&work["points"]) + 3 * 6;
         assert_eq!((number(&work["forward"]), number(&work["gradient"])), (all, 0));
-        let time = row(&plan, "without attacks, and of attacks at most", model);
+        let time =
+            row(&plan, "and the time that follows: without attacks, and of attacks at most", model);
         let milliseconds: f64 = time["forward"].parse().unwrap();
         assert!(milliseconds > 0.0 && time["gradient"] == "-" && time["batch"] == "8");
     }
@@ -217,7 +218,11 @@ fn a_plan_counts_what_a_run_does() {
 #[test]
 fn the_demo_is_planned_with_gradients() {
     let plan = text(&succeed(&["plan", "onnx/suites/demo.toml", "--engine", "tract"]).stdout);
-    let time = row(&plan, "without attacks, and of attacks at most", "glow-mnist-reweight-small");
+    let time = row(
+        &plan,
+        "and the time that follows: without attacks, and of attacks at most",
+        "glow-mnist-reweight-small",
+    );
     for column in ["forward", "gradient", "MiB"] {
         assert!(time[column].parse::<f64>().unwrap() > 0.0, "{column} in {plan}");
     }

@@ -450,7 +450,7 @@ fn suite_files_name_the_line_at_fault() {
         ("0.2", "-0.2", [":13:23: synthetic.noise = -0.2", "above 0"]),
         ("pairs = 7", "pairs = 0", [":16:", "nonzero"]),
         ("pairs = 7", "alphas = 1", [":16:", "at least 2"]),
-        ("pairs = 7", "pears = 7", [":16:", "Did you mean `pairs`?"]),
+        ("pairs = 7", "pair = 7", [":16:", "Did you mean `pairs`?"]),
         ("bins = 20", "bins = 1", [":18:", "at least 2"]),
         ("bins = 10", "bins = 0", [":20:", "nonzero"]),
         ("\"likelihood\", \"class_gap\"", "", [":3:17: tasks", "is empty"]),

@@ -284,10 +284,10 @@ fn other_data_of_another_size_is_refused_with_the_remedy() {
         root = root.display()
     );
     let colour = undetected_onnx::dataset::Images {
-        labels: Some((0..40).map(|image| image % 10).collect()),
+        labels: Some((0..60).map(|image| image % 10).collect()),
         ..undetected_onnx::dataset::Images::uniform_noise(
             undetected_onnx::model::ImageShape { channels: 3, height: 32, width: 32 },
-            40,
+            60,
             0,
         )
     };
@@ -300,5 +300,5 @@ fn other_data_of_another_size_is_refused_with_the_remedy() {
         assert!(error.contains(part), "{error}");
     }
     suite.out_of_distribution.clear();
-    assert_eq!(Workload::of(&suite, &suite.declared().unwrap()).unwrap().scored[0].length, 40);
+    assert_eq!(Workload::of(&suite, &suite.declared().unwrap()).unwrap().scored[0].length, 60);
 }

@@ -146,7 +146,8 @@ fn page(suites: &Suites, plans: &[Plan], refusals: &[Refused]) -> String {
         page += &total(plans);
     }
     if !refusals.is_empty() {
-        page += "\nCannot be run\n";
+        page += if plans.is_empty() { "" } else { "\n" };
+        page += "Cannot be run\n";
         page.extend(refusals.iter().map(|(path, error)| format!("  {path}: {error}\n")));
     }
     page
@@ -217,8 +218,8 @@ fn time(plans: &[Plan], engine: &str) -> String {
         ]);
     }
     let title = format!(
-        "Time of an image on {engine} in ms, by a probe; MiB of a batch; and the time that follows\n\
-         without attacks, and of attacks at most"
+        "Time of an image on {engine} in ms, by a probe; memory of a batch in MiB;\n\
+         and the time that follows: without attacks, and of attacks at most"
     );
     output::section(&title, &table)
 }
@@ -236,8 +237,12 @@ fn total(plans: &[Plan]) -> String {
     }
 }
 
+/// Exactly, or in millions where a column has no room.
 fn count(number: u64) -> String {
-    HumanCount(number).to_string()
+    match number {
+        0..1_000_000 => HumanCount(number).to_string(),
+        many => format!("{} M", output::significant(many as f64 / 1e6, 3)),
+    }
 }
 
 /// A time for reading: an estimate deserves two or three digits.
@@ -255,6 +260,12 @@ fn duration(seconds: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn counts_are_exact_up_to_a_million() {
+        let shown = [0, 1234, 999_999, 1_000_000, 18_000_040].map(count);
+        assert_eq!(shown, ["0", "1,234", "999,999", "1 M", "18 M"]);
+    }
 
     #[test]
     fn times_have_the_unit_that_fits() {
