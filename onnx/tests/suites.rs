@@ -195,6 +195,8 @@ fn mistakes_are_shown_where_they_are() {
             "Did you mean `attack`?",
         ),
         ("limit = 7", "limits = 7", "25:1", "limits", "Did you mean `limit`?"),
+        ("limit = 7", "limit = 0", "25:9", "0", "leave it out for all images"),
+        ("images = \"noise\"", "images = \"noise\"\nlimit = 0", "20:9", "0", "must be at least 1"),
         ("limit = 7", "limit = -7", "25:9", "-7", "usize"),
         (
             "images = \"noise\"",
@@ -218,6 +220,8 @@ fn mistakes_are_shown_where_they_are() {
     }
     let empty = TEXT.replace("[[model]]", "[[data]]");
     assert!(message(read(folder.path(), &empty)).contains("s.toml:"));
+    let nothing = "name = \"s\"\nmodel = [{ path = \"m\" }]\n[data]\nimages = \"x\"\nlimit = 0\n";
+    assert!(message(read(folder.path(), nothing)).contains("s.toml:5:9: limit = 0"));
     let none = "name = \"s\"\nmodel = []\ndata = []\n";
     assert!(message(read(folder.path(), none)).contains("s.toml:3:8: data: is empty"));
     let none = "name = \"s\"\nmodel = []\n[data]\nimages = \"x\"\n";

@@ -87,7 +87,7 @@ impl SuiteFile {
     /// names no data set or no file.
     pub(super) fn suites(self, source: &Source<'_>, folder: &Path) -> Result<Vec<Suite>> {
         let refused = |refusal| source.locate(refusal);
-        self.check_data().map_err(refused)?;
+        self.check_data().and_then(|()| self.check_limits()).map_err(refused)?;
         let mut suites = vec![];
         for (place, model) in self.models.iter().enumerate() {
             let here = Key::of("model").then(place);
@@ -139,6 +139,29 @@ impl SuiteFile {
             seen.push(name);
         }
         Ok(())
+    }
+
+    /// Refuses data sets of which nothing would be taken.
+    fn check_limits(&self) -> std::result::Result<(), Refusal> {
+        let refuse = |key: Key| Refusal {
+            key: key.then("limit"),
+            field: "limit = 0".to_owned(),
+            problem: "must be at least 1; leave it out for all images".to_owned(),
+        };
+        let check = |key: Key, limit: Option<usize>| match limit {
+            Some(0) => Err(refuse(key)),
+            _ => Ok(()),
+        };
+        let check_others = |key: Key, others: &[DataEntry]| {
+            let mut others = others.iter().enumerate();
+            others.try_for_each(|(place, entry)| check(key.clone().then(place), entry.limit))
+        };
+        for (place, data) in self.data.iter().enumerate() {
+            let key = Key::of("data").then(place);
+            check(key.clone(), data.limit)?;
+            check_others(key.then("out_of_distribution"), &data.out_of_distribution)?;
+        }
+        check_others(Key::of("out_of_distribution"), &self.out_of_distribution)
     }
 
     /// The data set that a model is measured on.

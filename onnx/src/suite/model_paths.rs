@@ -34,7 +34,7 @@ pub(super) fn model_paths(folder: &Path, path: &Path) -> Result<Vec<PathBuf>, Re
         .map_err(|error| refuse(format!("cannot be followed: {error}")))?;
     paths.sort();
     if paths.is_empty() {
-        return Err(refuse(format!("fits no file in {}", folder_of(&whole).display())));
+        return Err(refuse(format!("fits no file in {}", start(folder, path).display())));
     }
     Ok(paths)
 }
@@ -45,11 +45,11 @@ fn pattern(folder: &Path, path: &Path) -> String {
     Path::new(&folder).join(path).to_string_lossy().into_owned()
 }
 
-/// The part before the first step with a sign of a pattern.
-fn folder_of(pattern: &Path) -> PathBuf {
+/// The folder in which a pattern begins.
+fn start(folder: &Path, path: &Path) -> PathBuf {
     let plain = |part: &Component<'_>| !part.as_os_str().to_string_lossy().contains(SIGNS);
-    let folder: PathBuf = pattern.components().take_while(plain).collect();
-    if folder.as_os_str().is_empty() { ".".into() } else { folder }
+    let start: PathBuf = folder.components().chain(path.components().take_while(plain)).collect();
+    if start.as_os_str().is_empty() { ".".into() } else { start }
 }
 
 #[cfg(test)]

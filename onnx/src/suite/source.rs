@@ -44,6 +44,10 @@ impl<'a> Source<'a> {
     fn span(&self, key: &Key) -> Range<usize> {
         let (mut span, mut value) = (0..0, &self.root);
         for part in key.parts() {
+            // One table may stand for an array of one.
+            if part == "0" && matches!(value, DeValue::Table(_)) {
+                continue;
+            }
             let found = match part.parse::<usize>() {
                 Ok(place) => value.get(place),
                 Err(_) => value.get(part),
