@@ -1,9 +1,6 @@
 //! What can go wrong, with the file, the field, what was found and what to do next.
 
-use std::{
-    fmt, io,
-    path::{Path, PathBuf},
-};
+use std::{fmt, io, path::PathBuf};
 
 /// A result of this crate.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -170,16 +167,6 @@ impl Error {
             what: what.into(),
             expected: expected.to_string(),
             found: found.to_string(),
-        }
-    }
-
-    /// An [`Error::Setting`] with the file that it stands in.
-    pub(crate) fn within(self, path: &Path) -> Self {
-        match self {
-            Self::Setting { field, problem } => {
-                Self::Setting { field: format!("{}: {field}", path.display()), problem }
-            }
-            other => other,
         }
     }
 

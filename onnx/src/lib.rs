@@ -33,6 +33,7 @@ pub mod moments;
 pub mod objective;
 pub mod proto;
 pub mod record;
+pub mod speed;
 pub mod statistics;
 pub mod suite;
 

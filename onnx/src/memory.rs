@@ -61,6 +61,26 @@ impl BatchSize {
         Self::within(budget, bytes_per_image(checkpoint)?)
     }
 
+    /// A batch of so many images, whatever they take.
+    ///
+    /// # Errors
+    /// Where the engine fails.
+    pub fn given(checkpoint: &mut Checkpoint, images: usize) -> Result<Self> {
+        Ok(Self { images, bytes_per_image: bytes_per_image(checkpoint)? })
+    }
+
+    /// [`given`](Self::given) where each image is run for its gradient as well.
+    ///
+    /// # Errors
+    /// Where the engine fails.
+    pub fn given_with_gradients(
+        model: &mut DifferentiableCheckpoint,
+        images: usize,
+    ) -> Result<Self> {
+        let values = bytes_per_image(&mut model.checkpoint)?;
+        Ok(Self { images, bytes_per_image: values + bytes_per_gradient(model)? })
+    }
+
     /// [`of`](Self::of) where each image is run for its gradient as well: both sessions keep what they
     /// took.
     ///
@@ -132,7 +152,7 @@ fn measured(own: u64, peak_after: &mut dyn FnMut(usize) -> Result<Option<u64>>) 
 }
 
 /// Images of the lowest value, with noise of 1/2.
-fn blank(spec: &ModelSpec, count: usize) -> Batch {
+pub(crate) fn blank(spec: &ModelSpec, count: usize) -> Batch {
     Batch {
         x: DMatrix::from_element(spec.image.len(), count, spec.pixel_range.0 as f32),
         noise: DMatrix::from_element(spec.noise_len, count, 0.5),

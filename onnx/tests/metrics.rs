@@ -16,7 +16,7 @@ use undetected_onnx::{
     likelihood::{self, Score, ln_marginal},
     model::{ConditionalModel, Dequantisation, ImageShape, ModelSpec},
     statistics,
-    suite::{Suite, Threshold},
+    suite::{Suites, Threshold},
 };
 use undetected_theory::{Proportion, Streams};
 
@@ -310,18 +310,18 @@ fn suites_are_read_and_their_mistakes_located() {
         bits_per_dim = 1.4
     "#;
     let (folder, path) = file("s.toml", text.as_bytes());
-    let suite = Suite::read(&path).unwrap();
+    let suite = Suites::read(&path).unwrap().first().clone();
     assert_eq!((suite.seed, suite.threshold), (7, Threshold::BitsPerDim(1.4)));
     assert_eq!(suite.models[0].path, folder.path().join("m.onnx"));
     assert_eq!(suite.data.images, folder.path().join("d/images"));
     for (from, to, expected) in [
         ("seed = 7", "sede = 7", "sede"),
-        ("bits_per_dim = 1.4", "bits_per_dim = \"a\"", "line 10"),
+        ("bits_per_dim = 1.4", "bits_per_dim = \"a\"", ":10:"),
         ("bits_per_dim = 1.4", "bits_per_dim = 1.4\nnats = 3.0", "threshold"),
         ("images = \"d/images\"", "", "images"),
     ] {
         let (_folder, path) = file("s.toml", text.replace(from, to).as_bytes());
-        let found = message(Suite::read(&path));
+        let found = message(Suites::read(&path));
         assert!(found.contains(expected) && found.contains("s.toml"), "{found}");
     }
 }

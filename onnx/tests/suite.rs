@@ -17,8 +17,8 @@ use undetected_onnx::{
     model::{Batch, ConditionalModel, ModelSpec},
     record::Row,
     suite::{
-        DataEntry, Event, Kept, Model, ModelEntry, Outcome, Subject, Suite, Task, Threshold,
-        detector_file, run_model,
+        DataEntry, Event, Kept, Model, ModelEntry, Outcome, Subject, Suite, Suites, Task,
+        Threshold, detector_file, run_model,
     },
 };
 use undetected_theory::{Proportion, Streams};
@@ -435,7 +435,7 @@ fn suite_files_name_the_line_at_fault() {
         bins = 10
     "#;
     let (folder, path) = file("s.toml", text.as_bytes());
-    let suite = Suite::read(&path).unwrap();
+    let suite = Suites::read(&path).unwrap().first().clone();
     assert_eq!(suite.tasks, [Task::Likelihood, Task::ClassGap]);
     assert_eq!(suite.threshold, Threshold::Detectors(folder.path().join("saved")));
     assert_eq!(suite.detect.statistics, [StatisticKind::Joint, StatisticKind::Marginal]);
@@ -443,21 +443,25 @@ fn suite_files_name_the_line_at_fault() {
     assert_eq!((suite.synthetic.noise.len(), suite.interpolate.alphas), (2, 100));
     assert_eq!((suite.class_gap.bins, suite.objective.bins.get()), (20, 10));
     for (from, to, expected) in [
-        ("\"class_gap\"", "\"gap\"", ["line 3", "unknown variant `gap`"]),
-        ("detectors = \"saved\"", "false_alarm_rate = 1.5", ["line 8", "[threshold]"]),
-        ("detectors = \"saved\"", "bits_per_dim = inf", ["line 8", "must be finite"]),
-        ("\"joint\"", "\"joint_\"", ["line 11", "joint_"]),
-        ("0.2", "-0.2", ["line 13", "above 0"]),
-        ("pairs = 7", "pairs = 0", ["line 16", "nonzero"]),
-        ("pairs = 7", "alphas = 1", ["line 16", "at least 2"]),
-        ("pairs = 7", "pears = 7", ["line 16", "pears"]),
-        ("bins = 20", "bins = 1", ["line 18", "at least 2"]),
-        ("bins = 10", "bins = 0", ["line 20", "nonzero"]),
-        ("\"likelihood\", \"class_gap\"", "", ["tasks", "is empty"]),
-        ("[detect]", "[detect]\nper_class = true", ["detect.per_class", "false_alarm_rate"]),
+        ("\"class_gap\"", "\"gap\"", [":3:", "unknown variant `gap`"]),
+        ("detectors = \"saved\"", "false_alarm_rate = 1.5", [":9:", "between 0 and 1"]),
+        ("detectors = \"saved\"", "bits_per_dim = inf", [":9:", "must be finite"]),
+        ("\"joint\"", "\"joint_\"", [":11:", "Did you mean `joint`?"]),
+        ("0.2", "-0.2", [":13:23: synthetic.noise = -0.2", "above 0"]),
+        ("pairs = 7", "pairs = 0", [":16:", "nonzero"]),
+        ("pairs = 7", "alphas = 1", [":16:", "at least 2"]),
+        ("pairs = 7", "pair = 7", [":16:", "Did you mean `pairs`?"]),
+        ("bins = 20", "bins = 1", [":18:", "at least 2"]),
+        ("bins = 10", "bins = 0", [":20:", "nonzero"]),
+        ("\"likelihood\", \"class_gap\"", "", [":3:17: tasks", "is empty"]),
+        (
+            "[detect]",
+            "[detect]\nper_class = true",
+            [":11:13: detect.per_class", "false_alarm_rate"],
+        ),
     ] {
         let (_folder, path) = file("s.toml", text.replace(from, to).as_bytes());
-        let found = message(Suite::read(&path));
+        let found = message(Suites::read(&path));
         for part in expected.iter().chain(&["s.toml"]) {
             assert!(found.contains(part), "'{part}' is not in: {found}");
         }

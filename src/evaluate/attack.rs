@@ -7,14 +7,14 @@ use std::{
 
 use clap::ValueEnum;
 use undetected_onnx::suite::{
-    AttackSettings, DataEntry, Method, ModelEntry, StartKind, Suite, Task, Weight,
+    AttackSettings, DataEntry, Method, ModelEntry, StartKind, Suite, Suites, Task, Weight,
 };
 
 use super::{
     engine_args::{ContractArgs, EngineArgs},
     measure::{Answers, Batches, measure},
     progress::ProgressMode,
-    run::ThresholdArgs,
+    suite_args::ThresholdArgs,
 };
 
 /// Attack a model's classifier, and if asked its detector too (section 4.3, table 2).
@@ -152,10 +152,10 @@ Examples:
   evaluate attack --model MODEL.onnx --data images.npz --method projected_gradient --epsilon 0.5";
 
 pub fn run(args: &Args) -> anyhow::Result<()> {
-    let suite = args.suite();
-    let out = args.out.clone().unwrap_or_else(|| Path::new("out").join(&suite.name));
+    let suites = Suites::of(&args.suite())?;
+    let out = args.out.clone().unwrap_or_else(|| Path::new("out").join(&suites.first().name));
     let answers = Answers::Engines(args.engine.options(), Batches::Of(SCORED_AT_ONCE));
-    measure(&suite, &out, &answers, args.progress)
+    measure(&suites, &out, &answers, args.progress)
 }
 
 /// Images per call of the engine while the data is scored: small enough for any model, and beside an

@@ -6,12 +6,16 @@ use anyhow::Context;
 use undetected_onnx::{
     engine::EngineOptions,
     model::ConditionalModel,
-    suite::{Event, Kept, ModelEntry, Outcome, Replay, Shard, Subject, Suite, Units, run_model},
+    suite::{
+        Declared, Event, Kept, ModelEntry, Outcome, Replay, Shard, Subject, Suite, Suites, Units,
+        Workload, run_model,
+    },
 };
 
 use super::{
     figures::{Figures, Seen},
     opened::Opened,
+    overall::Overall,
     progress::{Progress, ProgressMode},
     result_files::ResultFiles,
     shard_record::{ShardModel, ShardRecord},
@@ -39,77 +43,91 @@ pub enum Answers<'a> {
     Shards(&'a ShardRecord),
 }
 
-/// Measures every model of the suite; results go to the terminal and into the folder `out`. A model
+/// Measures every model of the suites; results go to the terminal and into the folder `out`. A model
 /// that fails is named, and the others go on.
 ///
 /// # Errors
 /// Where the suite makes no sense, the folder is in use or cannot be written, and at the end where
 /// a model failed.
 pub fn measure(
-    suite: &Suite,
+    suites: &Suites,
     out: &Path,
     answers: &Answers<'_>,
     progress: ProgressMode,
 ) -> anyhow::Result<()> {
-    suite.check()?;
-    suite.check_models()?;
+    let declared = suites.check()?;
     let _lock = FolderLock::take(out)?;
     let mut files = ResultFiles::create(out)?;
     let mut figures = Figures::of(out);
     let units = Units::open(&out.join(UNITS))?;
     let kept = Kept { units: Some(&units), shard: None };
-    let run = Run { suite, answers, kept, progress };
+    let progress = progress_of(suites, &declared, progress);
+    let mut run = Run { answers, kept, progress };
     let mut failures = Failures::default();
-    for (place, model) in suite.models.iter().enumerate() {
+    for (place, suite) in suites.iter().enumerate() {
         let mut seen = Seen::default();
-        let outcome = run.model(place, model, &mut |event| {
+        let outcome = run.model(place, suite, &mut |event| {
             seen.record(event);
             files.record(event)
         });
         match outcome {
             Ok((outcome, _)) => {
                 output::print(&tables(&outcome))?;
-                files.record_model(suite, model, &outcome)?;
+                files.record_model(suites, suite, &outcome)?;
                 files.publish(&outcome)?;
                 figures.write(&suite.tasks, &outcome, &seen)?;
             }
             Err(error) => {
-                failures.add(model, error)?;
+                failures.add(suite.model(), error)?;
                 files = files.rewind()?;
             }
         }
     }
+    run.progress.end();
     output::print(&(files.summary() + &figures.summary()))?;
-    failures.end(suite.models.len())
+    failures.end(suites.count())
 }
 
-/// Does one shard's part of the suite's work, for [`super::merge`]; says nothing of results.
+/// Shows how far the work of all models is. A model whose work cannot be counted fails at its turn.
+fn progress_of(suites: &Suites, declared: &[Declared], mode: ProgressMode) -> Progress {
+    let parts = |(suite, declared): (&Suite, &Declared)| {
+        Workload::of(suite, declared).map(|work| work.parts())
+    };
+    let expected = match mode {
+        ProgressMode::Quiet => vec![],
+        _ => suites.iter().zip(declared).map(parts).map(Result::unwrap_or_default).collect(),
+    };
+    Progress::new(mode, suites.count(), Overall::of(expected))
+}
+
+/// Does one shard's part of the suites' work, for [`super::merge`]; says nothing of results.
 ///
 /// # Errors
 /// Those of [`measure`].
 pub fn work(
-    suite: &Suite,
+    suites: &Suites,
     out: &Path,
     engines: (EngineOptions, Batches),
     shard: Shard,
     progress: ProgressMode,
 ) -> anyhow::Result<()> {
-    suite.check()?;
-    suite.check_models()?;
+    let declared = suites.check()?;
     let _lock = FolderLock::take(out)?;
     let units = Units::open(&out.join(UNITS))?;
     let kept = Kept { units: Some(&units), shard: Some(shard) };
     let answers = Answers::Engines(engines.0, engines.1);
-    let run = Run { suite, answers: &answers, kept, progress };
-    let mut record = ShardRecord::new(suite, shard)?;
+    let progress = progress_of(suites, &declared, progress);
+    let mut run = Run { answers: &answers, kept, progress };
+    let mut record = ShardRecord::new(suites, shard)?;
     let mut failures = Failures::default();
-    for (place, model) in suite.models.iter().enumerate() {
-        match run.model(place, model, &mut |_| Ok(())) {
+    for (place, suite) in suites.iter().enumerate() {
+        match run.model(place, suite, &mut |_| Ok(())) {
             Ok((_, model)) => record.models.push(model),
-            Err(error) => failures.add(model, error)?,
+            Err(error) => failures.add(suite.model(), error)?,
         }
     }
-    failures.end(suite.models.len())?;
+    run.progress.end();
+    failures.end(suites.count())?;
     record.write(out)?;
     output::print(&format!("Shard {shard} is done, in {}\n", out.display()))?;
     Ok(())
@@ -145,50 +163,63 @@ impl Failures {
 }
 
 struct Run<'a> {
-    suite: &'a Suite,
     answers: &'a Answers<'a>,
     kept: Kept<'a>,
-    progress: ProgressMode,
+    progress: Progress,
 }
 
 impl Run<'_> {
     /// One model's outcome, and what a shard says of it.
     fn model(
-        &self,
+        &mut self,
         place: usize,
-        entry: &ModelEntry,
+        suite: &Suite,
         report: &mut dyn FnMut(Event<'_>) -> undetected_onnx::Result<()>,
     ) -> anyhow::Result<(Outcome, ShardModel)> {
+        self.progress.begin_model();
+        let outcome = self.answered(place, suite, report);
+        self.progress.end_model(outcome.is_err());
+        outcome
+    }
+
+    /// Opens what answers for the model, and measures it.
+    fn answered(
+        &mut self,
+        place: usize,
+        suite: &Suite,
+        report: &mut dyn FnMut(Event<'_>) -> undetected_onnx::Result<()>,
+    ) -> anyhow::Result<(Outcome, ShardModel)> {
+        let entry = suite.model();
         match self.answers {
             Answers::Shards(record) => {
                 let model = record.models.get(place).context("the shards' record lacks a model")?;
                 let mut replay = Replay::open(&entry.path, &entry.overrides()?, &model.sha256)?;
                 let subject = Subject::replayed(&mut replay, model.engine.clone());
-                self.measure(place, subject, model.batch_size, report)
+                self.measure(suite, subject, model.batch_size, report)
             }
             Answers::Engines(options, batches) => {
-                let mut opened = Opened::open(self.suite, entry, options)?;
+                let mut opened = Opened::open(suite, entry, options)?;
                 let batch_size = prepare(&mut opened, *batches)?;
-                self.measure(place, opened.subject(), batch_size, report)
+                self.measure(suite, opened.subject(), batch_size, report)
             }
         }
     }
 
     fn measure(
-        &self,
-        place: usize,
+        &mut self,
+        suite: &Suite,
         subject: Subject<'_>,
         batch_size: usize,
         report: &mut dyn FnMut(Event<'_>) -> undetected_onnx::Result<()>,
     ) -> anyhow::Result<(Outcome, ShardModel)> {
         let name = subject.model.spec().name.clone();
-        let mut progress = Progress::new(self.progress, &name, place, self.suite.models.len());
+        let progress = &mut self.progress;
+        progress.name_model(&name);
         let (engine, sha256) = (subject.engine.clone(), subject.sha256.clone());
-        let outcome = run_model(self.suite, subject, batch_size, self.kept, &mut |event| {
+        let outcome = run_model(suite, subject, batch_size, self.kept, &mut |event| {
             progress.follow(event)?;
             report(event)
         });
-        progress.end();
         Ok((outcome?, ShardModel { name, sha256, engine, batch_size }))
     }
 }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use anyhow::Context;
-use undetected_onnx::suite::Suite;
+use undetected_onnx::suite::Suites;
 
 use super::{
     measure::{Answers, UNITS, measure},
@@ -42,15 +42,15 @@ Examples:
   evaluate merge onnx/suites/demo.toml out/part-1 out/part-2";
 
 pub fn run(args: &Args) -> anyhow::Result<()> {
-    let suite = Suite::read(&args.suite)?;
+    let suites = Suites::read(&args.suite)?;
     let read = |folder: &PathBuf| Ok((folder.clone(), ShardRecord::read(folder)?));
     let shards = args.shards.iter().map(read).collect::<anyhow::Result<Vec<_>>>()?;
-    let record = ShardRecord::agree(&suite, &shards)?;
-    let out = args.out.clone().unwrap_or_else(|| Path::new("out").join(&suite.name));
+    let record = ShardRecord::agree(&suites, &shards)?;
+    let out = args.out.clone().unwrap_or_else(|| Path::new("out").join(&suites.first().name));
     for (folder, _) in &shards {
         gather(&folder.join(UNITS), &out.join(UNITS))?;
     }
-    measure(&suite, &out, &Answers::Shards(&record), args.progress)
+    measure(&suites, &out, &Answers::Shards(&record), args.progress)
 }
 
 /// Copies the finished work that is not there yet.

@@ -9,6 +9,8 @@ mod inspect;
 mod measure;
 mod merge;
 mod opened;
+mod overall;
+mod plan;
 mod progress;
 mod provenance;
 mod report;
@@ -16,6 +18,7 @@ mod result_files;
 mod run;
 mod setup;
 mod shard_record;
+mod suite_args;
 mod tables;
 
 use std::process::ExitCode;
@@ -25,7 +28,8 @@ use undetected_onnx::Error;
 
 use crate::output;
 
-/// Exit status when an expectation failed: the engine does not reproduce the checkpoint's values.
+/// Exit status when an expectation failed: the engine does not reproduce the checkpoint's values, or
+/// a plan has a model that cannot be run.
 const EXPECTATION_FAILED: u8 = 1;
 /// Exit status of a usage or runtime error.
 const FAILED: u8 = 2;
@@ -44,6 +48,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(Box<run::Args>),
+    Plan(Box<plan::Args>),
     Attack(Box<attack::Args>),
     Merge(merge::Args),
     Inspect(inspect::Args),
@@ -54,10 +59,11 @@ enum Command {
 }
 
 const EXAMPLES: &str = "\
-Exit status: 0 done, 1 an engine does not reproduce the checkpoint's own values, 2 anything else
-that went wrong.
+Exit status: 0 done, 1 an engine does not reproduce the checkpoint's own values or a plan has a model
+that cannot be run, 2 anything else that went wrong.
 
 Examples:
+  evaluate plan onnx/suites/demo.toml    what a run will cost, before it is begun
   evaluate run onnx/suites/demo.toml     the shipped checkpoint on the shipped images
   evaluate report out/demo               one page of it, beside the paper's numbers
   evaluate inspect MODEL.onnx            what a file declares, and whether it can be run
@@ -67,6 +73,7 @@ Examples:
 pub fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Run(args) => run::run(&args),
+        Command::Plan(args) => plan::run(&args),
         Command::Attack(args) => attack::run(&args),
         Command::Merge(args) => merge::run(&args),
         Command::Inspect(args) => inspect::run(&args),
@@ -82,6 +89,7 @@ pub fn main() -> ExitCode {
             ExitCode::from(match error.downcast_ref() {
                 Some(Error::Parity { .. }) => EXPECTATION_FAILED,
                 Some(Error::Interrupted) => progress::INTERRUPTED as u8,
+                _ if error.is::<plan::CannotRun>() => EXPECTATION_FAILED,
                 _ => FAILED,
             })
         }

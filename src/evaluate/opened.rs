@@ -5,8 +5,18 @@ use undetected_onnx::{
     engine::EngineOptions,
     gradient::{DifferentiableCheckpoint, GradientOptions},
     memory::BatchSize,
+    speed,
     suite::{ModelEntry, Subject, Suite},
 };
+
+/// How long an image takes.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Speed {
+    /// Seconds for its values.
+    pub forward: f64,
+    /// Seconds for values and gradient, of a model opened with gradients.
+    pub gradient: Option<f64>,
+}
 
 /// An opened checkpoint.
 pub enum Opened {
@@ -54,6 +64,33 @@ impl Opened {
             Self::Values(checkpoint) => BatchSize::of(checkpoint, memory),
             Self::Gradients(opened) => BatchSize::with_gradients(opened, memory),
         }
+    }
+
+    /// A batch of so many images, and what each takes.
+    ///
+    /// # Errors
+    /// Those of [`BatchSize::given`].
+    pub fn batch_of(&mut self, images: usize) -> undetected_onnx::Result<BatchSize> {
+        match self {
+            Self::Values(checkpoint) => BatchSize::given(checkpoint, images),
+            Self::Gradients(opened) => BatchSize::given_with_gradients(opened, images),
+        }
+    }
+
+    /// How long an image takes, in batches of up to `most`.
+    ///
+    /// # Errors
+    /// Where the engine fails.
+    pub fn speed(&mut self, most: usize) -> undetected_onnx::Result<Speed> {
+        Ok(match self {
+            Self::Values(checkpoint) => {
+                Speed { forward: speed::of_values(&mut **checkpoint, most)?, gradient: None }
+            }
+            Self::Gradients(opened) => Speed {
+                forward: speed::of_values(&mut **opened, most)?,
+                gradient: Some(speed::of_gradients(&mut **opened, most)?),
+            },
+        })
     }
 
     /// What a run measures.

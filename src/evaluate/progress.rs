@@ -1,4 +1,4 @@
-//! What is under way, on standard error: a bar, lines of JSON, or nothing.
+//! What is under way, on standard error: bars, lines of JSON, or nothing.
 
 use std::{
     sync::{
@@ -9,11 +9,12 @@ use std::{
 };
 
 use clap::ValueEnum;
-use indicatif::ProgressBar;
+use indicatif::{MultiProgress, ProgressBar};
 use serde_json::json;
 use signal_hook::{consts::SIGINT, flag};
 use undetected_onnx::{Error, record::AttackRow, suite::Event};
 
+use super::overall::Overall;
 use crate::output;
 
 /// From one line of JSON to the next, while images are seen.
@@ -22,9 +23,10 @@ const INTERVAL: Duration = Duration::from_secs(1);
 /// How progress is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum ProgressMode {
-    /// A bar where standard error is a terminal.
+    /// A bar for all work and one for what is under way, where standard error is a terminal.
     Bar,
-    /// Lines of JSON: started, progress (once a second), attacked, finished.
+    /// Lines of JSON: started, progress (once a second), attacked, finished; each with the work of all
+    /// models that is done and expected, and the models that failed.
     Json,
     /// Nothing.
     Quiet,
@@ -49,12 +51,16 @@ fn stop_flag() -> Arc<AtomicBool> {
 /// Exit status of a run that was told to stop, as shells give it.
 pub const INTERRUPTED: i32 = 130;
 
-/// Follows the events of one model.
+/// Follows the events of a run, model by model.
 pub struct Progress {
     mode: ProgressMode,
+    models: usize,
+    overall: Overall,
+    bars: MultiProgress,
+    overall_bar: ProgressBar,
+    /// Model under way, from 1.
+    place: usize,
     model: String,
-    /// Place among the models, where there are several.
-    place: String,
     what: String,
     bar: ProgressBar,
     spoke: Instant,
@@ -72,18 +78,59 @@ struct Attack {
 }
 
 impl Progress {
-    /// Of the model at `place`, from 0, of `models`.
-    pub fn new(mode: ProgressMode, model: &str, place: usize, models: usize) -> Self {
+    /// Of so many models with the work that is expected of them.
+    pub fn new(mode: ProgressMode, models: usize, overall: Overall) -> Self {
+        let title = if models == 1 { "all".to_owned() } else { format!("all {models} models") };
+        let bars = MultiProgress::new();
+        let overall_bar = match mode {
+            ProgressMode::Bar => bars.add(output::overall_bar(&title, overall.whole())),
+            ProgressMode::Json | ProgressMode::Quiet => ProgressBar::hidden(),
+        };
         Self {
             mode,
-            model: model.to_owned(),
-            place: if models > 1 { format!("[{}/{models}] ", place + 1) } else { String::new() },
+            models,
+            overall,
+            bars,
+            overall_bar,
+            place: 0,
+            model: String::new(),
             what: String::new(),
             bar: ProgressBar::hidden(),
             spoke: Instant::now(),
             attack: Attack::default(),
             stop: stop_flag(),
         }
+    }
+
+    /// The next model begins; what it is called is not known yet.
+    pub fn begin_model(&mut self) {
+        self.place += 1;
+        self.model.clear();
+        self.what.clear();
+    }
+
+    /// Its name.
+    pub fn name_model(&mut self, name: &str) {
+        name.clone_into(&mut self.model);
+    }
+
+    /// The model is over; nothing is drawn until the next one begins.
+    pub fn end_model(&mut self, failed: bool) {
+        self.bar.finish_and_clear();
+        self.overall.end_model(failed);
+        self.show_overall();
+        if self.mode == ProgressMode::Bar {
+            // Where standard error is closed nothing was drawn.
+            let _ = self.bars.clear();
+        }
+        if self.mode == ProgressMode::Json && !self.model.is_empty() {
+            self.say(json!({ "event": "finished" }));
+        }
+    }
+
+    /// The run is over.
+    pub fn end(&self) {
+        self.overall_bar.finish_and_clear();
     }
 
     /// Shows an event.
@@ -110,19 +157,19 @@ impl Progress {
         }
     }
 
-    /// Clears the bar.
-    pub fn end(&self) {
-        self.bar.finish_and_clear();
-        if self.mode == ProgressMode::Json {
-            self.say(json!({ "event": "finished" }));
-        }
-    }
-
     fn start(&mut self, what: &str, length: u64, bar: fn(&str, u64) -> ProgressBar) {
         self.bar.finish_and_clear();
         what.clone_into(&mut self.what);
+        self.overall.start(what, length);
+        self.show_overall();
         self.bar = match self.mode {
-            ProgressMode::Bar => bar(&format!("{}{what}", self.place), length),
+            ProgressMode::Bar => {
+                let place = match self.models {
+                    1 => String::new(),
+                    models => format!("[{}/{models}] ", self.place),
+                };
+                self.bars.add(bar(&format!("{place}{what}"), length))
+            }
             ProgressMode::Json | ProgressMode::Quiet => {
                 let hidden = ProgressBar::hidden();
                 hidden.set_length(length);
@@ -136,13 +183,33 @@ impl Progress {
 
     fn advance(&mut self, by: u64) {
         let most = self.bar.length().unwrap_or_default();
-        self.bar.set_position((self.bar.position() + by).min(most));
+        let done = self.bar.position().saturating_add(by).min(most);
+        self.bar.set_position(done);
+        self.overall.reach(done);
+        self.show_overall();
         if self.mode == ProgressMode::Json && self.spoke.elapsed() >= INTERVAL {
             self.spoke = Instant::now();
             let eta = self.bar.eta().as_secs();
-            let done = self.bar.position();
             self.say(json!({ "event": "progress", "done": done, "of": most, "eta_seconds": eta }));
         }
+    }
+
+    fn show_overall(&self) {
+        if self.mode != ProgressMode::Bar {
+            return;
+        }
+        // Only what is new is drawn.
+        if self.overall_bar.length() != Some(self.overall.whole()) {
+            self.overall_bar.set_length(self.overall.whole());
+        }
+        let failed = match self.overall.failures() {
+            0 => String::new(),
+            failures => format!("  {failures} failed"),
+        };
+        if self.overall_bar.message() != failed {
+            self.overall_bar.set_message(failed);
+        }
+        self.overall_bar.set_position(self.overall.done());
     }
 
     /// An image whose attack ends needs the rest of its budget no more.
@@ -151,7 +218,7 @@ impl Progress {
         *done += 1;
         *fooled += u64::from(row.fooled);
         *undetected += u64::from(row.undetected == Some(true));
-        let said = format!("{done} images: {fooled} fooled, {undetected} undetected");
+        let said = format!("{done} done, {fooled} fooled, {undetected} undetected");
         let rest = budget.saturating_sub(row.forward_queries + row.gradient_queries);
         self.bar.set_message(said);
         self.advance(rest);
@@ -166,6 +233,9 @@ impl Progress {
     fn say(&self, mut line: serde_json::Value) {
         line["model"] = self.model.as_str().into();
         line["what"] = self.what.as_str().into();
+        line["overall_done"] = self.overall.done().into();
+        line["overall_of"] = self.overall.whole().into();
+        line["failures"] = self.overall.failures().into();
         output::warn(&line.to_string());
     }
 }

@@ -5,33 +5,56 @@ use undetected_onnx::{
     contract::Contract,
     graph::ModelFile,
     model::Dequantisation,
-    suite::{DataEntry, ModelEntry, Outcome, Suite, Threshold},
+    suite::{DataEntry, Outcome, Suite, Suites, Threshold},
 };
 
 use super::inspect::gradient;
 use crate::report::run_record::{DataRecord, ModelRecord, ParityRecord, RunRecord};
 
-/// The record of a suite, without its models.
-pub fn of_suite(suite: &Suite) -> RunRecord {
+/// The record of suites, without their models.
+///
+/// Files that every model should reject stand by themselves; those of one data set stand with it.
+pub fn of_suites(suites: &Suites) -> RunRecord {
     let (format, version) = RunRecord::stamp();
+    let first = suites.first();
+    let common =
+        |entry: &&DataEntry| suites.iter().all(|suite| suite.out_of_distribution.contains(entry));
+    let common: Vec<&DataEntry> = first.out_of_distribution.iter().filter(common).collect();
+    let mut all: Vec<DataRecord> = vec![];
+    for suite in suites.iter() {
+        let others = suite.out_of_distribution.iter().filter(|entry| !common.contains(entry));
+        let record =
+            DataRecord { out_of_distribution: others.map(data).collect(), ..data(&suite.data) };
+        if !all.contains(&record) {
+            all.push(record);
+        }
+    }
     RunRecord {
         format,
         version,
-        suite: suite.name.clone(),
-        seed: suite.seed,
-        tasks: suite.tasks.iter().map(|task| task.name().to_owned()).collect(),
-        threshold: threshold(&suite.threshold),
-        data: data(&suite.data),
-        out_of_distribution: suite.out_of_distribution.iter().map(data).collect(),
+        suite: first.name.clone(),
+        seed: first.seed,
+        tasks: first.tasks.iter().map(|task| task.name().to_owned()).collect(),
+        threshold: match shares_threshold(suites) {
+            true => threshold(&first.threshold),
+            false => "each model's own".to_owned(),
+        },
+        data: all,
+        out_of_distribution: common.into_iter().map(data).collect(),
         models: vec![],
     }
 }
 
-/// The record of a model that was measured.
+fn shares_threshold(suites: &Suites) -> bool {
+    suites.iter().all(|suite| suite.threshold == suites.first().threshold)
+}
+
+/// The record of the model of `suite`, one of `suites`, that was measured.
 ///
 /// # Errors
 /// Where its file can no longer be read, or is no longer the one that the detectors were fitted for.
-pub fn of_model(entry: &ModelEntry, outcome: &Outcome) -> anyhow::Result<ModelRecord> {
+pub fn of_model(suites: &Suites, suite: &Suite, outcome: &Outcome) -> anyhow::Result<ModelRecord> {
+    let entry = suite.model();
     let file = ModelFile::read(&entry.path)?;
     let measured = outcome.detectors.iter().map(|saved| &saved.model_sha256);
     let path = entry.path.display();
@@ -54,6 +77,7 @@ pub fn of_model(entry: &ModelEntry, outcome: &Outcome) -> anyhow::Result<ModelRe
         classes: outcome.spec.classes.len(),
         dequantisation: dequantisation(outcome.spec.dequantisation).to_owned(),
         measured_on: outcome.data.clone(),
+        threshold: (!shares_threshold(suites)).then(|| threshold(&suite.threshold)),
         engine: outcome.engine.to_string(),
         device: outcome.engine.device.to_string(),
         parity,
@@ -68,6 +92,7 @@ fn data(entry: &DataEntry) -> DataRecord {
         name: entry.name.clone(),
         images: entry.images.display().to_string(),
         limit: entry.limit,
+        out_of_distribution: vec![],
     }
 }
 

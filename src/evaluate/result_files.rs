@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::Context;
 use serde::Serialize;
-use undetected_onnx::suite::{Event, ModelEntry, Outcome, Suite, detector_file};
+use undetected_onnx::suite::{Event, Outcome, Suite, Suites, detector_file};
 
 use super::provenance;
 use crate::{
@@ -73,18 +73,18 @@ impl ResultFiles {
         }
     }
 
-    /// Adds a model to run.json, before its numbers are published.
+    /// Adds the model of `suite`, one of `suites`, to run.json, before its numbers are published.
     ///
     /// # Errors
     /// Where its file has changed, or run.json cannot be written.
     pub fn record_model(
         &mut self,
+        suites: &Suites,
         suite: &Suite,
-        model: &ModelEntry,
         outcome: &Outcome,
     ) -> anyhow::Result<()> {
-        self.models.push(provenance::of_model(model, outcome)?);
-        let record = RunRecord { models: self.models.clone(), ..provenance::of_suite(suite) };
+        self.models.push(provenance::of_model(suites, suite, outcome)?);
+        let record = RunRecord { models: self.models.clone(), ..provenance::of_suites(suites) };
         write_text(&self.folder.join(run_record::FILE), &record.text()?)
     }
 

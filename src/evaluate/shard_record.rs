@@ -9,7 +9,7 @@ use anyhow::{Context, ensure};
 use serde::{Deserialize, Serialize};
 use undetected_onnx::{
     engine::EngineInfo,
-    suite::{Shard, Suite},
+    suite::{Shard, Suites},
 };
 
 use crate::output;
@@ -54,12 +54,12 @@ impl ShardRecord {
     ///
     /// # Errors
     /// Where a file of data cannot be read.
-    pub fn new(suite: &Suite, shard: Shard) -> anyhow::Result<Self> {
+    pub fn new(suites: &Suites, shard: Shard) -> anyhow::Result<Self> {
         Ok(Self {
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            suite: suite.fingerprint(),
-            seed: suite.seed,
-            data: suite.data_hashes()?,
+            suite: suites.fingerprint(),
+            seed: suites.first().seed,
+            data: suites.data_hashes()?,
             shard,
             models: vec![],
         })
@@ -89,13 +89,13 @@ impl ShardRecord {
             .with_context(|| format!("{} is damaged; run the shard again", path.display()))
     }
 
-    /// What all shards have in common, if they are all parts of one run of `suite`, each once.
+    /// What all shards have in common, if they are all parts of one run of `suites`, each once.
     ///
     /// # Errors
     /// Naming the folder and what is different there, or the shard that is missing.
-    pub fn agree(suite: &Suite, shards: &[(PathBuf, Self)]) -> anyhow::Result<Self> {
+    pub fn agree(suites: &Suites, shards: &[(PathBuf, Self)]) -> anyhow::Result<Self> {
         let (_, first) = shards.first().context("there is no shard to merge")?;
-        let here = Self { models: first.models.clone(), ..Self::new(suite, first.shard)? };
+        let here = Self { models: first.models.clone(), ..Self::new(suites, first.shard)? };
         for (folder, other) in shards {
             let folder = folder.display();
             for (what, here, there) in [

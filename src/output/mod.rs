@@ -10,7 +10,7 @@ pub use files::{
 };
 pub use journal::Journal;
 pub use lock::FolderLock;
-pub use progress::{attack_bar, dimension_bar, progress_bar, spinner, warn};
+pub use progress::{attack_bar, dimension_bar, overall_bar, progress_bar, spinner, warn};
 
 use clap::ValueEnum;
 use comfy_table::{Cell, CellAlignment, ContentArrangement, LineStyle, Table, TableStyle};

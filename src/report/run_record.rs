@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 
 /// The file's name in a run's folder.
 pub const FILE: &str = "run.json";
-/// Raised when a field is added or changes its meaning.
+/// Raised when a field changes its meaning. One that is new and not always written does not raise it:
+/// programs that do not know it refuse it by its name.
 const FORMAT: &str = "undetected-run-1";
 
 /// A run. Nothing in it depends on when or how fast it ran.
@@ -24,11 +25,12 @@ pub struct RunRecord {
     pub seed: u64,
     /// The tasks' names.
     pub tasks: Vec<String>,
-    /// When an input counted as real, for reading.
+    /// When an input counted as real, for reading; models with thresholds of their own have them too.
     pub threshold: String,
-    /// The data that the models are measured on.
-    pub data: DataRecord,
-    /// Files of images that they should reject.
+    /// The data that the models are measured on: in the file one object, or an array of several.
+    #[serde(with = "one_or_several")]
+    pub data: Vec<DataRecord>,
+    /// Files of images that all of them should reject.
     pub out_of_distribution: Vec<DataRecord>,
     /// Those that were measured, in order.
     pub models: Vec<ModelRecord>,
@@ -44,6 +46,42 @@ pub struct DataRecord {
     pub images: String,
     /// Images taken, where not all were.
     pub limit: Option<usize>,
+    /// Files of images that models of this data alone should reject.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub out_of_distribution: Vec<DataRecord>,
+}
+
+/// One thing as itself, several as an array.
+mod one_or_several {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use super::DataRecord;
+
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum OneOrSeveral {
+        One(DataRecord),
+        Several(Vec<DataRecord>),
+    }
+
+    pub(super) fn serialize<S: Serializer>(
+        records: &[DataRecord],
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        match records {
+            [one] => one.serialize(serializer),
+            several => several.serialize(serializer),
+        }
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Vec<DataRecord>, D::Error> {
+        Ok(match OneOrSeveral::deserialize(deserializer)? {
+            OneOrSeveral::One(one) => vec![one],
+            OneOrSeveral::Several(several) => several,
+        })
+    }
 }
 
 /// A model, and what it was measured with.
@@ -72,6 +110,9 @@ pub struct ModelRecord {
     pub dequantisation: String,
     /// The labelled data that it was measured on.
     pub measured_on: String,
+    /// When an input counted as real, for reading, where models differ in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub threshold: Option<String>,
     /// What computed, with its version.
     pub engine: String,
     /// Where.

@@ -4,6 +4,7 @@ use std::num::NonZeroUsize;
 
 use serde::{Deserialize, Serialize};
 
+use super::refusal::Refusal;
 use crate::{
     attack::{
         Boundary, CarliniWagner, DetectorWeight, EPSILON_CIFAR10, EPSILON_MNIST, Pool,
@@ -150,6 +151,41 @@ fn paper_epsilons() -> Vec<f64> {
     vec![EPSILON_CIFAR10, EPSILON_MNIST]
 }
 
+/// How often a model is asked, by image.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Evaluations {
+    /// For its values.
+    pub forward: u64,
+    /// For values and gradient.
+    pub gradient: u64,
+}
+
+impl Evaluations {
+    /// Of both kinds.
+    pub fn total(self) -> u64 {
+        self.forward.saturating_add(self.gradient)
+    }
+
+    /// The same for so many images.
+    pub fn times(self, images: u64) -> Self {
+        Self {
+            forward: self.forward.saturating_mul(images),
+            gradient: self.gradient.saturating_mul(images),
+        }
+    }
+}
+
+impl std::ops::Add for Evaluations {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            forward: self.forward.saturating_add(other.forward),
+            gradient: self.gradient.saturating_add(other.gradient),
+        }
+    }
+}
+
 /// The attack that settings describe.
 pub(super) enum Built {
     CarliniWagner(CarliniWagner),
@@ -223,14 +259,30 @@ impl AttackSettings {
         self.start.unwrap_or(usual)
     }
 
-    /// Most evaluations of one image.
-    pub fn budget(&self) -> u64 {
-        match self.built(None) {
-            Ok(Built::CarliniWagner(a)) => a.binary_search_steps * a.steps + u64::from(a.refine),
-            Ok(Built::Boundary(a)) => a.steps + a.steps / a.update_stats_every_k,
-            Ok(Built::ProjectedGradient(a)) => (a.restarts + 1) * a.steps + u64::from(a.refine),
-            Err(_) => 0,
+    /// Evaluations of one image that takes its whole budget of steps.
+    ///
+    /// Those of the search, after a start that is found at once. Carlini-Wagner and projected gradient
+    /// may ask once more in a step whose gradient was for another class, and a start may take more
+    /// tries; judging an image takes up to five more, and checking its gradient as many.
+    pub fn evaluations(&self) -> Evaluations {
+        let count = |forward, gradient| Evaluations { forward, gradient };
+        match self.build(None) {
+            Ok(Built::CarliniWagner(a)) => {
+                count(u64::from(a.refine), a.binary_search_steps.saturating_mul(a.steps))
+            }
+            Ok(Built::Boundary(a)) => {
+                count(a.steps.saturating_add(a.steps / a.update_stats_every_k), 0)
+            }
+            Ok(Built::ProjectedGradient(a)) => {
+                count(u64::from(a.refine), a.restarts.saturating_add(1).saturating_mul(a.steps))
+            }
+            Err(_) => count(0, 0),
         }
+    }
+
+    /// [`evaluations`](Self::evaluations) of both kinds.
+    pub fn budget(&self) -> u64 {
+        self.evaluations().total()
     }
 
     /// Refuses what no model and no data could make valid.
@@ -238,27 +290,44 @@ impl AttackSettings {
     /// # Errors
     /// [`Error::Setting`] naming the key.
     pub fn check(&self) -> Result<()> {
-        let bad = |epsilon: &&f64| !(epsilon.is_finite() && **epsilon > 0.0);
-        if self.epsilons.is_empty() {
-            return self.refuse("epsilons", "is empty; give a distance, or leave it out");
-        }
-        if let Some(epsilon) = self.epsilons.iter().find(bad) {
-            return self.refuse(&format!("epsilons = {epsilon}"), "must be above 0 and finite");
-        }
-        if self.method == Method::ProjectedGradient && self.epsilons.len() != 1 {
-            return self
-                .refuse("epsilons", "must be one distance: projected_gradient searches a ball");
-        }
+        self.checked().map_err(|refusal| self.error(refusal))
+    }
+
+    fn error(&self, refusal: Refusal) -> Error {
+        Error::setting(format!("attack '{}': {}", self.name(), refusal.field), refusal.problem)
+    }
+
+    /// [`check`](Self::check), with the key within this table.
+    pub(super) fn checked(&self) -> std::result::Result<(), Refusal> {
+        self.check_epsilons()?;
         let name = self.name();
         if name.is_empty() || name.starts_with('.') || name.contains(['/', '\\']) {
-            return self.refuse(&format!("name '{name}'"), "cannot name a file; give another");
+            let refusal = Refusal::new("name", "cannot name a file; give another");
+            return Err(refusal.called(format!("name '{name}'")));
         }
         self.check_options()?;
-        self.built(None).map(drop)
+        self.check_numbers()?;
+        self.build(None).map(drop)
+    }
+
+    fn check_epsilons(&self) -> std::result::Result<(), Refusal> {
+        let refuse = |problem: &str| Err(Refusal::new("epsilons", problem));
+        let bad = |epsilon: &f64| !(epsilon.is_finite() && *epsilon > 0.0);
+        if self.epsilons.is_empty() {
+            return refuse("is empty; give a distance, or leave it out");
+        }
+        if let Some(place) = self.epsilons.iter().position(bad) {
+            let refusal = Refusal::new(&format!("epsilons.{place}"), "must be above 0 and finite");
+            return Err(refusal.called(format!("epsilons = {}", self.epsilons[place])));
+        }
+        if self.method == Method::ProjectedGradient && self.epsilons.len() != 1 {
+            return refuse("must be one distance: projected_gradient searches a ball");
+        }
+        Ok(())
     }
 
     /// Refuses options that the method does not have.
-    fn check_options(&self) -> Result<()> {
+    fn check_options(&self) -> std::result::Result<(), Refusal> {
         use Method::{Boundary, CarliniWagner, ProjectedGradient};
         let options: [(&str, bool, &[Method]); 12] = [
             ("binary_search_steps", self.binary_search_steps.is_some(), &[CarliniWagner]),
@@ -278,22 +347,54 @@ impl AttackSettings {
             |(_, given, of): &&(&str, bool, &[Method])| *given && !of.contains(&self.method);
         if let Some((name, _, of)) = options.iter().find(foreign) {
             let of = of.iter().map(|method| method.name()).collect::<Vec<_>>().join(" and ");
-            return self.refuse(name, &format!("is an option of {of}; leave it out"));
+            return Err(Refusal::new(name, format!("is an option of {of}; leave it out")));
         }
         if self.detector_weight.is_some() && !(self.evade_detector && self.uses_gradient()) {
             let problem = "weighs the detector's term of an attack with gradients that evades it; set \
                            evade_detector, or leave it out";
-            return self.refuse("detector_weight", problem);
+            return Err(Refusal::new("detector_weight", problem));
         }
         Ok(())
     }
 
-    fn refuse<T>(&self, key: &str, problem: &str) -> Result<T> {
-        Err(Error::setting(format!("attack '{}': {key}", self.name()), problem))
+    /// Refuses numbers that the attack itself would refuse once it runs.
+    fn check_numbers(&self) -> std::result::Result<(), Refusal> {
+        let refuse = |key: &str, value: String, problem: &str| {
+            Err(Refusal::new(key, problem).called(format!("{key} = {value}")))
+        };
+        for (key, value) in [
+            ("stepsize", self.stepsize),
+            ("initial_const", self.initial_const),
+            ("rel_stepsize", self.rel_stepsize),
+            ("spherical_step", self.spherical_step),
+            ("source_step", self.source_step),
+        ] {
+            if let Some(value) = value.filter(|value| !(*value > 0.0 && value.is_finite())) {
+                return refuse(key, value.to_string(), "must be above 0 and finite");
+            }
+        }
+        if let Some(value) = self.confidence.filter(|value| !(*value >= 0.0 && value.is_finite())) {
+            return refuse("confidence", value.to_string(), "must be 0 or more, and finite");
+        }
+        let counts = [("steps", self.steps), ("binary_search_steps", self.binary_search_steps)];
+        for (key, count) in counts {
+            // The Boundary attack without steps is its start.
+            if self.uses_gradient() && count == Some(0) {
+                return refuse(key, "0".to_owned(), "must be at least 1");
+            }
+        }
+        Ok(())
     }
 
     /// The attack; `pool` is what it starts from where it starts from real images.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] where the method cannot have the options.
     pub(super) fn built(&self, pool: Option<Pool>) -> Result<Built> {
+        self.build(pool).map_err(|refusal| self.error(refusal))
+    }
+
+    fn build(&self, pool: Option<Pool>) -> std::result::Result<Built, Refusal> {
         Ok(match self.method {
             Method::CarliniWagner => Built::CarliniWagner(self.carlini_wagner()),
             Method::Boundary => Built::Boundary(self.boundary(pool)),
@@ -342,13 +443,14 @@ impl AttackSettings {
         }
     }
 
-    fn projected_gradient(&self) -> Result<ProjectedGradient> {
+    fn projected_gradient(&self) -> std::result::Result<ProjectedGradient, Refusal> {
         let usual = ProjectedGradient::new(self.epsilons[0]);
         let weight = match self.detector_weight {
             None => 0.5,
             Some(Weight::Fixed(share)) => share,
             Some(Weight::Shared | Weight::Separate(_)) => {
-                return self.refuse("detector_weight", "must be { fixed = SHARE } of this method");
+                let problem = "must be { fixed = SHARE } of this method";
+                return Err(Refusal::new("detector_weight", problem));
             }
         };
         Ok(ProjectedGradient {

@@ -64,6 +64,11 @@ pub(super) fn check(settings: &Interpolate, test_images: usize) -> Result<()> {
     }
 }
 
+/// What paths between images of a data set are called while they are walked.
+pub(super) fn title(dataset: &str) -> String {
+    format!("{dataset}, paths")
+}
+
 /// What is walked on.
 pub(super) struct Ground<'a> {
     pub(super) images: &'a ImageStream,
@@ -120,8 +125,7 @@ impl Ground<'_> {
         };
         let (spec, name) = (&table.spec, self.images.name());
         let points = settings.alphas + 1;
-        let title = format!("{name}, paths");
-        report(Event::Started { dataset: &title, images: points * selection.pairs.len() })?;
+        report(Event::Started { dataset: &title(name), images: points * selection.pairs.len() })?;
         let mut examples = vec![];
         let summary = walk.run(model, batch_size, &mut |path| {
             let path = &Path { pair: selection.pairs[path.index], ..path.clone() };

@@ -9,31 +9,36 @@ mod attack_settings;
 mod class_gap;
 mod classify;
 mod curves;
+mod data_sets;
 mod detect;
+mod file;
 mod interpolate;
 mod likelihood;
+mod model_paths;
 mod objective;
 mod out_of_distribution;
+mod refusal;
 mod remembered;
 mod replay;
 mod run;
 mod scored;
 mod settings;
 mod shard;
+mod source;
+mod suites;
 mod table;
 mod units;
+mod workload;
 
 use std::{
     collections::BTreeMap,
-    fs,
     path::{Path, PathBuf},
 };
 
 use serde::Deserialize;
-use sha2::{Digest, Sha256};
 
 pub use attack::Attacked;
-pub use attack_settings::{AttackSettings, Method, StartKind, Weight};
+pub use attack_settings::{AttackSettings, Evaluations, Method, StartKind, Weight};
 pub use curves::{HistogramRow, PathCurveRow, ReliabilityRow, RocRow};
 pub use detect::file_name as detector_file;
 pub use interpolate::{Example, Interpolation};
@@ -44,54 +49,40 @@ pub use settings::{
     ClassGapSettings, Detect, Interpolate, ObjectiveSettings, PAIRS, Synthetic, Task, Threshold,
 };
 pub use shard::Shard;
+pub use suites::{Declared, Suites};
 pub use units::Units;
+pub use workload::{AttackWork, Part, Workload};
 
-use crate::{
-    contract::Overrides,
-    dataset,
-    error::{Error, Result},
-};
+use crate::{contract::Overrides, error::Result};
 
-/// An evaluation: every model on the same data.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
+/// An evaluation: models on one data set, with one threshold. [`Suites::read`] reads those of a file.
+#[derive(Debug, Clone, PartialEq)]
 pub struct Suite {
     /// Shown in tables and used as the results' folder.
     pub name: String,
     /// Seed of dequantisation, padding noise, synthetic images and the calibration split.
-    #[serde(default)]
     pub seed: u64,
-    /// What to measure; everything without it.
-    #[serde(default = "all_tasks")]
+    /// What to measure.
     pub tasks: Vec<Task>,
     /// The checkpoints.
-    #[serde(rename = "model")]
     pub models: Vec<ModelEntry>,
     /// Labelled images of the distribution that the models were trained on.
     pub data: DataEntry,
     /// Images that the models should reject.
-    #[serde(default)]
     pub out_of_distribution: Vec<DataEntry>,
     /// Others that they should reject, made here.
-    #[serde(default)]
     pub synthetic: Synthetic,
     /// When an input counts as real.
-    #[serde(default)]
     pub threshold: Threshold,
     /// Which detectors decide.
-    #[serde(default)]
     pub detect: Detect,
     /// Of the task of this name.
-    #[serde(default)]
     pub class_gap: ClassGapSettings,
     /// Of the task of this name.
-    #[serde(default)]
     pub interpolate: Interpolate,
     /// Of the task of this name.
-    #[serde(default)]
     pub objective: ObjectiveSettings,
     /// Of the task of this name: any number of attacks.
-    #[serde(default, rename = "attack")]
     pub attacks: Vec<AttackSettings>,
 }
 
@@ -100,13 +91,11 @@ fn all_tasks() -> Vec<Task> {
 }
 
 /// A checkpoint of a suite.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ModelEntry {
     /// The ONNX file.
     pub path: PathBuf,
     /// Contract fields that the file lacks or has wrong, by key without prefix.
-    #[serde(default)]
     pub contract: BTreeMap<String, String>,
 }
 
@@ -153,58 +142,15 @@ impl Suite {
             attacks: vec![],
         }
     }
-
-    /// SHA-256 of everything that decides what is measured, but for the folders that files are in.
-    pub fn fingerprint(&self) -> String {
-        let name = |path: &Path| path.file_name().map(PathBuf::from).unwrap_or_default();
-        let mut bare = self.clone();
-        bare.models.iter_mut().for_each(|model| model.path = name(&model.path));
-        for data in std::iter::once(&mut bare.data).chain(&mut bare.out_of_distribution) {
-            data.images = name(&data.images);
-            data.labels = data.labels.as_deref().map(name);
-        }
-        hex(&Sha256::digest(format!("{bare:?}")))
-    }
-
-    /// Name and SHA-256 of each file of data.
-    ///
-    /// # Errors
-    /// [`Error::Io`] where one cannot be read.
-    pub fn data_hashes(&self) -> Result<Vec<(String, String)>> {
-        let entries = std::iter::once(&self.data).chain(&self.out_of_distribution);
-        let files = entries.flat_map(|entry| std::iter::once(&entry.images).chain(&entry.labels));
-        let hash = |path: &PathBuf| {
-            let path = dataset::file(path);
-            let bytes = fs::read(&path).map_err(Error::io(&path))?;
-            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            Ok((name, hex(&Sha256::digest(bytes))))
-        };
-        files.map(hash).collect()
-    }
-
-    /// Reads a suite; its relative paths start at the suite's own folder.
-    ///
-    /// # Errors
-    /// [`Error::Io`] where the file cannot be read, [`Error::Setting`] with the line at fault where
-    /// it is not a suite, or with the key where [`check`](Self::check) refuses it.
-    pub fn read(path: &Path) -> Result<Self> {
-        let text = fs::read_to_string(path).map_err(Error::io(path))?;
-        let mut suite: Self = toml::from_str(&text)
-            .map_err(|error| Error::setting(path.display().to_string(), error.to_string()))?;
-        suite.check().map_err(|error| error.within(path))?;
-        let folder = path.parent().unwrap_or(Path::new(""));
-        suite.models.iter_mut().for_each(|model| model.path = folder.join(&model.path));
-        for data in std::iter::once(&mut suite.data).chain(&mut suite.out_of_distribution) {
-            data.images = folder.join(&data.images);
-            data.labels = data.labels.as_ref().map(|labels| folder.join(labels));
-        }
-        if let Threshold::Detectors(saved) = &mut suite.threshold {
-            *saved = folder.join(&*saved);
-        }
-        Ok(suite)
-    }
 }
 
-fn hex(digest: &[u8]) -> String {
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+impl DataEntry {
+    /// With relative paths that start at `folder`.
+    fn within(self, folder: &Path) -> Self {
+        Self {
+            images: folder.join(self.images),
+            labels: self.labels.map(|labels| folder.join(labels)),
+            ..self
+        }
+    }
 }

@@ -1,11 +1,13 @@
 //! Running a suite on one model: every data set is seen once, and the tasks get what was seen.
 
 use super::{
-    Attacked, DataEntry, Interpolation, Replay, Shard, Suite, Task, Units,
+    Attacked, Interpolation, Replay, Shard, Suite, Task, Units,
     attack::Target,
-    class_gap, classify, detect,
-    detect::{Part, Plan, Split},
-    interpolate::{self, Ground},
+    class_gap, classify,
+    data_sets::DataSets,
+    detect,
+    detect::{Part, Split},
+    interpolate::Ground,
     likelihood, objective, out_of_distribution,
     out_of_distribution::{Likelihoods, Separation},
     remembered::Remembered,
@@ -16,13 +18,11 @@ use crate::{
     calibration::Reliability,
     checkpoint::Checkpoint,
     class_gap::ClassGap,
-    contract::Contract,
-    dataset::{ImageStream, Images},
+    dataset::ImageStream,
     detect::{SavedDetector, Statistic, ThresholdDetector},
     engine::EngineInfo,
     error::{Error, Result},
     gradient::DifferentiableCheckpoint,
-    graph::ModelFile,
     likelihood::{Score, for_each_streamed, for_each_with_gradient},
     model::{ConditionalModel, Differentiable, ModelSpec},
     record::{AttackRow, GapRow, PathRow, PointRow, Row, Sample},
@@ -194,38 +194,6 @@ impl<'a> Subject<'a> {
     }
 }
 
-impl Suite {
-    /// Reads what each model's file declares.
-    ///
-    /// # Errors
-    /// Where a file is no model or lacks something, and [`Error::Setting`] where two models have one
-    /// name: rows and saved detectors are told apart by it.
-    pub fn check_models(&self) -> Result<()> {
-        let mut seen: Vec<(String, String)> = Vec::new();
-        for entry in &self.models {
-            let file = ModelFile::read(&entry.path)?;
-            let name = Contract::read(&file, &entry.overrides()?)?.spec.name;
-            let path = entry.path.display().to_string();
-            if let Some((_, other)) = seen.iter().find(|(known, _)| *known == name) {
-                let problem = format!(
-                    "is that of {other} and of {path}; give one of them another in the suite: \
-                     contract = {{ name = \"...\" }}"
-                );
-                return Err(Error::setting(format!("model name '{name}'"), problem));
-            }
-            // A folder of this name holds the model's detectors.
-            if name.is_empty() || name.starts_with('.') || name.contains(['/', '\\']) {
-                let problem = format!(
-                    "of {path} cannot name a folder; give another: contract = {{ name = \"...\" }}"
-                );
-                return Err(Error::setting(format!("model name '{name}'"), problem));
-            }
-            seen.push((name, path));
-        }
-        Ok(())
-    }
-}
-
 /// Measures one model as the suite asks.
 ///
 /// `batch_size` changes speed and memory only. `report` hears of every image; its errors end the
@@ -244,26 +212,14 @@ pub fn run_model<'a>(
     kept: Kept<'a>,
     report: &'a mut dyn FnMut(Event<'_>) -> Result<()>,
 ) -> Result<Outcome> {
-    suite.check()?;
     let gradients = suite.asks_gradient_norm();
     if gradients && matches!(subject.model, Model::Values(_)) {
         let problem = "names \"gradient_norm\", but the model was not opened with gradients";
         return Err(Error::setting("detect.statistics", problem));
     }
     let spec = subject.model.spec().clone();
-    let data = labelled(suite, &spec)?;
-    let mut others = files(suite, &spec)?;
-    refuse_equal_names(std::iter::once(&data).chain(&others))?;
-    let (plan, split) = Plan::new(suite, &spec, &subject.sha256, data.name(), data.len())?;
-    others.extend(synthetic(suite, &spec, &data, &split)?);
-    refuse_equal_names(std::iter::once(&data).chain(&others))?;
-    let fit = |images: ImageStream| images.fit(spec.image, subject.pad);
-    let (data, others) = (fit(data)?, others.into_iter().map(fit).collect::<Result<Vec<_>>>()?);
-
-    if suite.has(Task::Interpolate) {
-        let test = (0..data.len()).filter(|index| split.part(*index) == Part::Test);
-        interpolate::check(&suite.interpolate, test.count())?;
-    }
+    let DataSets { data, others, plan, split } =
+        DataSets::open(suite, &spec, &subject.sha256, subject.pad)?;
     let mut gap = suite
         .has(Task::ClassGap)
         .then(|| class_gap::Collector::new(&spec, suite.class_gap.bins, suite.seed))
@@ -472,78 +428,4 @@ impl Run<'_, '_> {
         }
         Ok(())
     }
-}
-
-fn labelled(suite: &Suite, spec: &ModelSpec) -> Result<ImageStream> {
-    let data = open(&suite.data, spec)?;
-    match data.labels() {
-        Some(_) => Ok(data),
-        None => Err(Error::setting(
-            format!("data {}", suite.data.images.display()),
-            "has no labels; name the label file, or an NPZ array 'labels'",
-        )),
-    }
-}
-
-/// Files of other data, where a task looks at them.
-fn files(suite: &Suite, spec: &ModelSpec) -> Result<Vec<ImageStream>> {
-    match suite.sees_other_data() {
-        true => suite.out_of_distribution.iter().map(|entry| open(entry, spec)).collect(),
-        false => Ok(vec![]),
-    }
-}
-
-/// Other data that is made, where a task looks at it. Noise is added to images that fit nothing.
-fn synthetic(
-    suite: &Suite,
-    spec: &ModelSpec,
-    data: &ImageStream,
-    split: &Split,
-) -> Result<Vec<ImageStream>> {
-    if !suite.sees_other_data() {
-        return Ok(vec![]);
-    }
-    let settings = &suite.synthetic;
-    let count = settings.images.get().min(data.len());
-    let mut made = vec![];
-    if settings.uniform {
-        made.push(Images::uniform_noise(spec.image, count, suite.seed));
-    }
-    if settings.constant {
-        made.push(Images::constant(spec.image, count, suite.seed));
-    }
-    if !settings.noise.is_empty() {
-        let test = (0..data.len()).filter(|index| split.part(*index) == Part::Test);
-        let test = data.pick(&test.take(count).collect::<Vec<_>>())?;
-        made.extend(settings.noise.iter().map(|sd| test.with_noise(*sd, suite.seed)));
-    }
-    Ok(made.into_iter().map(ImageStream::from).collect())
-}
-
-fn open(entry: &DataEntry, spec: &ModelSpec) -> Result<ImageStream> {
-    let mut images = ImageStream::open(&entry.images, entry.labels.as_deref())?;
-    if let Some(name) = &entry.name {
-        images.rename(name);
-    }
-    if let Some(limit) = entry.limit {
-        if limit == 0 {
-            return Err(Error::setting("limit", "must be at least 1"));
-        }
-        images.truncate(limit);
-    }
-    images.check_labels(spec.classes.len())?;
-    Ok(images)
-}
-
-/// Rows are told apart by their data set's name.
-fn refuse_equal_names<'a>(images: impl Iterator<Item = &'a ImageStream>) -> Result<()> {
-    let mut seen = Vec::new();
-    for name in images.map(ImageStream::name) {
-        if seen.contains(&name) {
-            let problem = "names two data sets; rename a file, or give a name in a suite";
-            return Err(Error::setting(format!("data set name '{name}'"), problem));
-        }
-        seen.push(name);
-    }
-    Ok(())
 }

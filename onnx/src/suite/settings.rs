@@ -1,13 +1,19 @@
 //! What a suite measures and how, beside its models and data.
 
-use std::{num::NonZeroUsize, path::PathBuf};
+use std::{
+    num::NonZeroUsize,
+    path::{Path, PathBuf},
+};
 
-use serde::{Deserialize, Deserializer, de};
+use serde::Deserialize;
 
-use super::{AttackSettings, Suite};
+use super::{
+    AttackSettings, Suite,
+    refusal::{Key, Refusal},
+};
 use crate::{
     detect::{StatisticKind, false_alarms},
-    error::{Error, Result},
+    error::Result,
     interpolate::ALPHAS,
 };
 
@@ -70,16 +76,41 @@ impl Task {
 pub enum Threshold {
     /// Fitted for every statistic on half of the data so that at most this share of real images is
     /// rejected in expectation; measured on the other half.
-    #[serde(deserialize_with = "rate")]
     FalseAlarmRate(f64),
     /// Fixed, in bits/dim of log p(x): the marginal statistic alone.
-    #[serde(deserialize_with = "finite")]
     BitsPerDim(f64),
     /// Fixed, in nats of log p(x): the marginal statistic alone.
-    #[serde(deserialize_with = "finite")]
     Nats(f64),
     /// The detectors that an earlier run saved: a folder that holds one for each model's name.
     Detectors(PathBuf),
+}
+
+impl Threshold {
+    /// With a relative folder that starts at `folder`.
+    pub(super) fn within(self, folder: &Path) -> Self {
+        match self {
+            Self::Detectors(saved) => Self::Detectors(folder.join(saved)),
+            other => other,
+        }
+    }
+
+    /// Refuses what no data could keep.
+    fn checked(&self) -> std::result::Result<(), Refusal> {
+        let refuse = |kind: &str, value: f64, problem: &str| {
+            let refusal = Refusal::new(&format!("threshold.{kind}"), problem);
+            Err(refusal.called(format!("threshold.{kind} = {value}")))
+        };
+        match *self {
+            Self::FalseAlarmRate(rate) if false_alarms::check_rate(rate).is_err() => {
+                refuse("false_alarm_rate", rate, "must lie strictly between 0 and 1")
+            }
+            Self::BitsPerDim(bits) if !bits.is_finite() => {
+                refuse("bits_per_dim", bits, "must be finite")
+            }
+            Self::Nats(nats) if !nats.is_finite() => refuse("nats", nats, "must be finite"),
+            _ => Ok(()),
+        }
+    }
 }
 
 impl Default for Threshold {
@@ -113,7 +144,6 @@ pub struct Synthetic {
     /// Images of one colour.
     pub constant: bool,
     /// Test images plus Gaussian noise of these standard deviations, the pixels' range being 1.
-    #[serde(deserialize_with = "deviations")]
     pub noise: Vec<f64>,
     /// Images of each, but no more than there are of the data.
     pub images: NonZeroUsize,
@@ -131,7 +161,6 @@ impl Default for Synthetic {
 #[serde(deny_unknown_fields, default)]
 pub struct ClassGapSettings {
     /// Most bins of its histogram.
-    #[serde(deserialize_with = "at_least_2")]
     pub bins: usize,
 }
 
@@ -148,7 +177,6 @@ pub struct Interpolate {
     /// Pairs; without it [`PAIRS`], or as many as can be formed where these are fewer.
     pub pairs: Option<NonZeroUsize>,
     /// Points of a path, both ends among them.
-    #[serde(deserialize_with = "at_least_2")]
     pub alphas: usize,
     /// Paths that are kept whole, with images, for figures.
     pub examples: usize,
@@ -211,16 +239,22 @@ impl Suite {
     /// Refuses settings that no data could make valid, wherever they come from.
     ///
     /// # Errors
-    /// [`Error::Setting`] naming the key and what is allowed.
+    /// [`Error::Setting`](crate::Error::Setting) naming the key and what is allowed.
     pub fn check(&self) -> Result<()> {
-        let refuse = |field: &str, problem: &str| Err(Error::setting(field, problem));
+        self.checked().map_err(Refusal::into_error)
+    }
+
+    /// [`check`](Self::check), with the key for whoever knows its line.
+    pub(super) fn checked(&self) -> std::result::Result<(), Refusal> {
+        let refuse = |key: &str, problem: &str| Err(Refusal::new(key, problem));
         if self.models.is_empty() {
             return refuse("model", "is empty: a suite needs at least one [[model]]");
         }
         if self.tasks.is_empty() {
             return refuse("tasks", "is empty; name a task, or leave it out for all of them");
         }
-        self.check_threshold()?;
+        self.threshold.checked()?;
+        self.check_statistics()?;
         self.check_attacks()?;
         if self.interpolate.alphas < 2 {
             return refuse("interpolate.alphas", "must be at least 2, for both ends of a path");
@@ -228,52 +262,59 @@ impl Suite {
         if self.class_gap.bins < 2 {
             return refuse("class_gap.bins", "must be at least 2");
         }
-        let bad = |deviation: &&f64| !(deviation.is_finite() && **deviation > 0.0);
-        match self.synthetic.noise.iter().find(bad) {
+        let bad = |deviation: &f64| !(deviation.is_finite() && *deviation > 0.0);
+        match self.synthetic.noise.iter().position(bad) {
             None => Ok(()),
-            Some(deviation) => {
-                let field = format!("synthetic.noise = {deviation}");
-                Err(Error::setting(field, "must be above 0 and finite"))
+            Some(place) => {
+                let field = format!("synthetic.noise = {}", self.synthetic.noise[place]);
+                let key = Key::of("synthetic.noise").then(place);
+                Err(Refusal { key, field, problem: "must be above 0 and finite".to_owned() })
             }
         }
     }
 
-    fn check_attacks(&self) -> Result<()> {
+    fn check_attacks(&self) -> std::result::Result<(), Refusal> {
         if self.tasks == [Task::Attack] && self.attacks.is_empty() {
             let problem = "is asked for alone, and there is none: describe one under [[attack]]";
-            return Err(Error::setting("attack", problem));
+            return Err(Refusal::new("tasks", problem).called("attack"));
         }
         let mut seen = vec![];
-        for attack in &self.attacks {
-            attack.check()?;
-            let name = attack.name();
-            if seen.contains(&name) {
-                let problem = "is that of two attacks; give one of them another name";
-                return Err(Error::setting(format!("attack '{name}'"), problem));
-            }
-            let known = self.detect.statistics.contains(&attack.detector);
-            if self.has(Task::Attack) && !known {
-                let statistic = attack.detector.name();
-                let problem = format!("is not among detect.statistics: add \"{statistic}\" there");
-                return Err(Error::setting(format!("attack '{name}': detector"), problem));
-            }
-            seen.push(name);
+        for (place, attack) in self.attacks.iter().enumerate() {
+            self.check_attack(attack, &seen).map_err(|refusal| {
+                let key = Key::of("attack").then(place).join(refusal.key);
+                let field = format!("attack '{}': {}", attack.name(), refusal.field);
+                Refusal { key, field, ..refusal }
+            })?;
+            seen.push(attack.name());
         }
         Ok(())
     }
 
-    fn check_threshold(&self) -> Result<()> {
+    /// What is wrong with an attack after others of these names; its key within the attack's table.
+    fn check_attack(
+        &self,
+        attack: &AttackSettings,
+        before: &[String],
+    ) -> std::result::Result<(), Refusal> {
+        attack.checked()?;
+        if before.contains(&attack.name()) {
+            let problem = "is that of two attacks; give one of them another name";
+            return Err(Refusal::new("name", problem));
+        }
+        if self.has(Task::Attack) && !self.detect.statistics.contains(&attack.detector) {
+            let statistic = attack.detector.name();
+            let problem =
+                format!("'{statistic}' is not among detect.statistics: add \"{statistic}\" there");
+            return Err(Refusal::new("detector", problem));
+        }
+        Ok(())
+    }
+
+    fn check_statistics(&self) -> std::result::Result<(), Refusal> {
         let statistics = &self.detect.statistics;
         let by_marginal = statistics.contains(&StatisticKind::Marginal);
         let fitted = matches!(self.threshold, Threshold::FalseAlarmRate(_));
-        match self.threshold {
-            Threshold::FalseAlarmRate(rate) => false_alarms::check_rate(rate)?,
-            Threshold::Nats(value) | Threshold::BitsPerDim(value) if !value.is_finite() => {
-                return Err(Error::setting(format!("threshold {value}"), "must be finite"));
-            }
-            _ => (),
-        }
-        let (field, problem) = if self.detect.per_class && !fitted {
+        let (key, problem) = if self.detect.per_class && !fitted {
             (
                 "detect.per_class",
                 "needs thresholds that are fitted: give threshold.false_alarm_rate",
@@ -289,35 +330,6 @@ impl Suite {
         } else {
             return Ok(());
         };
-        Err(Error::setting(field, problem))
+        Err(Refusal::new(key, problem))
     }
-}
-
-fn checked<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
-    deserializer: D,
-    is_valid: impl Fn(&T) -> bool,
-    allowed: &str,
-) -> std::result::Result<T, D::Error> {
-    let value = T::deserialize(deserializer)?;
-    if is_valid(&value) { Ok(value) } else { Err(de::Error::custom(allowed)) }
-}
-
-fn rate<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<f64, D::Error> {
-    checked(deserializer, |rate| *rate > 0.0 && *rate < 1.0, "must lie strictly between 0 and 1")
-}
-
-fn finite<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<f64, D::Error> {
-    checked(deserializer, |value: &f64| value.is_finite(), "must be finite")
-}
-
-fn deviations<'de, D: Deserializer<'de>>(
-    deserializer: D,
-) -> std::result::Result<Vec<f64>, D::Error> {
-    let positive = |value: &f64| value.is_finite() && *value > 0.0;
-    let allowed = "standard deviations must be above 0 and finite";
-    checked(deserializer, |values: &Vec<f64>| values.iter().all(positive), allowed)
-}
-
-fn at_least_2<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<usize, D::Error> {
-    checked(deserializer, |count| *count >= 2, "must be at least 2")
 }

@@ -61,7 +61,9 @@ fn facts(record: &ModelRecord) -> Vec<Vec<String>> {
         ("file", format!("{}, {} bytes", record.file, record.bytes)),
         ("SHA-256", record.sha256.clone()),
     ];
-    facts.into_iter().map(|(field, text)| vec![field.to_owned(), text]).collect()
+    let threshold = record.threshold.iter().map(|text| ("detectors' thresholds", text.clone()));
+    let facts = facts.into_iter().chain(threshold);
+    facts.map(|(field, text)| vec![field.to_owned(), text]).collect()
 }
 
 fn gradient(record: &ModelRecord) -> &'static str {

@@ -29,8 +29,12 @@ fn run(record: &RunRecord) -> Vec<Vec<String>> {
         ("seed", record.seed.to_string()),
         ("tasks", record.tasks.join(", ")),
         ("detectors' thresholds", record.threshold.clone()),
-        ("data", data(&record.data)),
     ];
+    for own in &record.data {
+        rows.push(("data", data(own)));
+        let others = own.out_of_distribution.iter();
+        rows.extend(others.map(|other| ("other data, of this data's models", data(other))));
+    }
     rows.extend(record.out_of_distribution.iter().map(|other| ("other data", data(other))));
     rows.into_iter().map(|(what, text)| vec![what.to_owned(), text]).collect()
 }

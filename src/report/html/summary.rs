@@ -21,7 +21,7 @@ pub(super) fn header(results: &Results) -> Markup {
             h1 { "Evaluation report: " (record.suite) }
             dl class="facts" {
                 (fact("models", &results.models.len().to_string()))
-                @if let Some(model) = record.models.first() { (fact("data", &model.measured_on)) }
+                @if !record.models.is_empty() { (fact("data", &data_sets(results).join(", "))) }
                 @if let Some(images) = images { (fact("images", &images.to_string())) }
                 @if let Some(model) = record.models.first() {
                     (fact("engine", &format!("{}, {}", model.engine, model.device)))
@@ -36,6 +36,17 @@ pub(super) fn header(results: &Results) -> Markup {
             }
         }
     }
+}
+
+/// What the models were measured on, each name once.
+fn data_sets(results: &Results) -> Vec<&str> {
+    let mut names: Vec<&str> = vec![];
+    for name in results.models.iter().map(|model| model.record.measured_on.as_str()) {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names
 }
 
 fn fact(name: &str, value: &str) -> Markup {

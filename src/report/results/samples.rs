@@ -13,7 +13,12 @@ pub fn run(models: Vec<ModelResults>) -> Results {
         seed: 0,
         tasks: vec![],
         threshold: String::new(),
-        data: DataRecord { name: None, images: "images".to_owned(), limit: None },
+        data: vec![DataRecord {
+            name: None,
+            images: "images".to_owned(),
+            limit: None,
+            out_of_distribution: vec![],
+        }],
         out_of_distribution: vec![],
         models: models.iter().map(|model| model.record.clone()).collect(),
     };
@@ -34,6 +39,7 @@ pub fn model(name: &str, trained_on: &str, objective: &str) -> ModelResults {
         classes: 2,
         dequantisation: String::new(),
         measured_on: "test".to_owned(),
+        threshold: None,
         engine: String::new(),
         device: String::new(),
         parity: None,
