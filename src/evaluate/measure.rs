@@ -1,6 +1,6 @@
 //! Running a suite's models one after the other, with progress, tables, files and figures.
 
-use std::path::Path;
+use std::{path::Path, time::Instant};
 
 use anyhow::Context;
 use undetected_onnx::{
@@ -20,6 +20,7 @@ use super::{
     result_files::ResultFiles,
     shard_record::{ShardModel, ShardRecord},
     tables::tables,
+    timed::Timed,
 };
 use crate::output::{self, FolderLock};
 
@@ -198,9 +199,15 @@ impl Run<'_> {
                 self.measure(suite, subject, model.batch_size, report)
             }
             Answers::Engines(options, batches) => {
+                let start = Instant::now();
                 let mut opened = Opened::open(suite, entry, options)?;
                 let batch_size = prepare(&mut opened, *batches)?;
-                self.measure(suite, opened.subject(), batch_size, report)
+                let subject = opened.subject();
+                let mut timed = Timed::new(subject.model);
+                let subject = Subject { model: timed.model(), ..subject };
+                let outcome = self.measure(suite, subject, batch_size, report);
+                output::warn(&timed.effort.of(start.elapsed()));
+                outcome
             }
         }
     }

@@ -20,6 +20,7 @@ mod setup;
 mod shard_record;
 mod suite_args;
 mod tables;
+mod timed;
 
 use std::process::ExitCode;
 
