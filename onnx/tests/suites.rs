@@ -196,7 +196,7 @@ fn mistakes_are_shown_where_they_are() {
         ),
         ("limit = 7", "limits = 7", "25:1", "limits", "Did you mean `limit`?"),
         ("limit = 7", "limit = 0", "25:9", "0", "leave it out for all images"),
-        ("images = \"noise\"", "images = \"noise\"\nlimit = 0", "20:9", "0", "must be at least 1"),
+        ("images = \"noise\"", "images = \"noise\"\nlimit = 0", "21:9", "0", "must be at least 1"),
         ("limit = 7", "limit = -7", "25:9", "-7", "usize"),
         (
             "images = \"noise\"",
