@@ -14,6 +14,7 @@ mod provenance;
 mod report;
 mod result_files;
 mod run;
+mod scheduler;
 mod setup;
 mod shard_record;
 mod tables;

@@ -16,6 +16,7 @@ use super::{
     engine_args::{ContractArgs, EngineArgs},
     measure::{Answers, Batches, measure, work},
     progress::ProgressMode,
+    scheduler,
 };
 
 /// Measure a suite's models, or one model on one data set, as the paper does: likelihood, accuracy,
@@ -75,7 +76,7 @@ pub struct Args {
     /// Do one part of the work only, I of N; `evaluate merge` puts the parts together. Every shard
     /// scores the data; the rest, attacks above all, is shared. `slurm` takes I and N from a Slurm job
     /// array, `kubernetes/N` takes I from an indexed job of N completions.
-    #[arg(long, value_name = "I/N", value_parser = shard)]
+    #[arg(long, value_name = "I/N", value_parser = scheduler::shard)]
     shard: Option<Shard>,
     /// How progress is shown.
     #[arg(long, value_enum, default_value_t = ProgressMode::Bar)]
@@ -164,24 +165,6 @@ fn size(text: &str) -> Result<u64, String> {
     let number = number.trim().parse::<u64>().ok().filter(|number| *number > 0);
     let bytes = number.and_then(|number| number.checked_mul(1 << shift));
     bytes.ok_or("write a whole number above 0 with KiB, MiB or GiB".to_owned())
-}
-
-/// A shard, from the text or from what a scheduler has put into the environment.
-fn shard(text: &str) -> Result<Shard, String> {
-    let number = |name: &str| -> Result<usize, String> {
-        let value = std::env::var(name).map_err(|_| format!("{name} is not in the environment"))?;
-        value.parse().map_err(|_| format!("{name} is '{value}', which is no number"))
-    };
-    if text == "slurm" {
-        let place = number("SLURM_ARRAY_TASK_ID")?
-            .checked_sub(number("SLURM_ARRAY_TASK_MIN")?)
-            .ok_or("SLURM_ARRAY_TASK_ID is below SLURM_ARRAY_TASK_MIN")?;
-        return format!("{}/{}", place + 1, number("SLURM_ARRAY_TASK_COUNT")?).parse();
-    }
-    match text.strip_prefix("kubernetes/") {
-        Some(count) => format!("{}/{count}", number("JOB_COMPLETION_INDEX")? + 1).parse(),
-        None => text.parse(),
-    }
 }
 
 fn rate(text: &str) -> Result<f64, String> {
