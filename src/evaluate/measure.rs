@@ -4,6 +4,7 @@ use std::path::Path;
 
 use anyhow::Context;
 use undetected_onnx::{
+    Error,
     engine::EngineOptions,
     model::ConditionalModel,
     suite::{Event, Kept, ModelEntry, Outcome, Replay, Shard, Subject, Suite, Units, run_model},
@@ -11,10 +12,12 @@ use undetected_onnx::{
 
 use super::{
     figures::{Figures, Seen},
+    inputs::Inputs,
     opened::Opened,
     progress::{Progress, ProgressMode},
+    provenance,
     result_files::ResultFiles,
-    shard_record::{ShardModel, ShardRecord},
+    shard_record::{MergedModel, ShardModel, ShardRecord},
     tables::tables,
 };
 use crate::output::{self, FolderLock};
@@ -36,11 +39,12 @@ pub enum Answers<'a> {
     /// Their checkpoints.
     Engines(EngineOptions, Batches),
     /// What shards have kept; nothing is computed.
-    Shards(&'a ShardRecord),
+    Shards(&'a [MergedModel]),
 }
 
 /// Measures every model of the suite; results go to the terminal and into the folder `out`. A model
-/// that fails is named, and the others go on.
+/// that fails is named, and the others go on; what cannot be written ends the run, since all models
+/// write to one folder. Files that change while it runs are refused.
 ///
 /// # Errors
 /// Where the suite makes no sense, the folder is in use or cannot be written, and at the end where
@@ -52,13 +56,13 @@ pub fn measure(
     progress: ProgressMode,
 ) -> anyhow::Result<()> {
     suite.check()?;
-    suite.check_models()?;
+    let inputs = Inputs::of(suite)?;
     let _lock = FolderLock::take(out)?;
     let mut files = ResultFiles::create(out)?;
     let mut figures = Figures::of(out);
     let units = Units::open(&out.join(UNITS))?;
-    let kept = Kept { units: Some(&units), shard: None };
-    let run = Run { suite, answers, kept, progress };
+    let kept = Kept { units: Some(&units), ..Kept::default() };
+    let run = Run { suite, inputs: &inputs, answers, kept, progress };
     let mut failures = Failures::default();
     for (place, model) in suite.models.iter().enumerate() {
         let mut seen = Seen::default();
@@ -66,12 +70,15 @@ pub fn measure(
             seen.record(event);
             files.record(event)
         });
-        match outcome {
-            Ok((outcome, _)) => {
-                output::print(&tables(&outcome))?;
-                files.record_model(suite, model, &outcome)?;
+        let recorded = outcome.and_then(|(outcome, measured)| {
+            Ok((provenance::of_model(model, &outcome, &measured.sha256)?, outcome))
+        });
+        match recorded {
+            Ok((record, outcome)) => {
+                files.record_model(provenance::of_suite(suite, &inputs), record)?;
                 files.publish(&outcome)?;
                 figures.write(&suite.tasks, &outcome, &seen)?;
+                output::print(&tables(&outcome))?;
             }
             Err(error) => {
                 failures.add(model, error)?;
@@ -95,13 +102,13 @@ pub fn work(
     progress: ProgressMode,
 ) -> anyhow::Result<()> {
     suite.check()?;
-    suite.check_models()?;
+    let inputs = Inputs::of(suite)?;
     let _lock = FolderLock::take(out)?;
     let units = Units::open(&out.join(UNITS))?;
-    let kept = Kept { units: Some(&units), shard: Some(shard) };
+    let kept = Kept { units: Some(&units), shard: Some(shard), ..Kept::default() };
     let answers = Answers::Engines(engines.0, engines.1);
-    let run = Run { suite, answers: &answers, kept, progress };
-    let mut record = ShardRecord::new(suite, shard)?;
+    let run = Run { suite, inputs: &inputs, answers: &answers, kept, progress };
+    let mut record = ShardRecord::new(suite, shard, inputs.data().concat());
     let mut failures = Failures::default();
     for (place, model) in suite.models.iter().enumerate() {
         match run.model(place, model, &mut |_| Ok(())) {
@@ -120,10 +127,9 @@ pub fn work(
 struct Failures(Vec<(String, anyhow::Error)>);
 
 impl Failures {
-    /// Keeps the failure of one model; an interruption, which is that of all, comes back.
+    /// Keeps the failure of one model; one that is that of all comes back.
     fn add(&mut self, model: &ModelEntry, error: anyhow::Error) -> anyhow::Result<()> {
-        let cause = error.downcast_ref::<undetected_onnx::Error>();
-        if cause.is_some_and(undetected_onnx::Error::is_interruption) {
+        if error.downcast_ref().is_some_and(Error::ends_run) {
             return Err(error);
         }
         let name = model.path.display().to_string();
@@ -138,7 +144,10 @@ impl Failures {
             None => Ok(()),
             Some((_, error)) if models == 1 => Err(error),
             Some((_, error)) => Err(error).with_context(|| {
-                format!("{failed} of {models} models failed, see above; results are of the others; the last")
+                format!(
+                    "{failed} of {models} models failed, see above; results are of the others. Put right what \
+                     is named there and repeat the command: what is finished is kept. The last of them"
+                )
             }),
         }
     }
@@ -146,6 +155,7 @@ impl Failures {
 
 struct Run<'a> {
     suite: &'a Suite,
+    inputs: &'a Inputs<'a>,
     answers: &'a Answers<'a>,
     kept: Kept<'a>,
     progress: ProgressMode,
@@ -159,18 +169,42 @@ impl Run<'_> {
         entry: &ModelEntry,
         report: &mut dyn FnMut(Event<'_>) -> undetected_onnx::Result<()>,
     ) -> anyhow::Result<(Outcome, ShardModel)> {
-        match self.answers {
-            Answers::Shards(record) => {
-                let model = record.models.get(place).context("the shards' record lacks a model")?;
-                let mut replay = Replay::open(&entry.path, &entry.overrides()?, &model.sha256)?;
-                let subject = Subject::replayed(&mut replay, model.engine.clone());
-                self.measure(place, subject, model.batch_size, report)
+        self.inputs.check_data()?;
+        let measured = match self.answers {
+            Answers::Shards(models) => {
+                let model = models.get(place).context("the shards' record lacks a model")?;
+                self.merge(place, entry, model, report)
             }
             Answers::Engines(options, batches) => {
                 let mut opened = Opened::open(self.suite, entry, options)?;
+                self.inputs.check_model(place, entry, &opened.checkpoint().sha256)?;
                 let batch_size = prepare(&mut opened, *batches)?;
-                self.measure(place, opened.subject(), batch_size, report)
+                self.measure(place, opened.subject(), batch_size, self.kept, report)
             }
+        }?;
+        self.inputs.check_data()?;
+        Ok(measured)
+    }
+
+    fn merge(
+        &self,
+        place: usize,
+        entry: &ModelEntry,
+        model: &MergedModel,
+        report: &mut dyn FnMut(Event<'_>) -> undetected_onnx::Result<()>,
+    ) -> anyhow::Result<(Outcome, ShardModel)> {
+        let mut replay = Replay::open(&entry.path, &entry.overrides()?, &model.sha256)?;
+        let first = model.engines.first().context("the shards' record lacks an engine")?;
+        let subject = Subject::replayed(&mut replay, first.clone());
+        let engines = if model.is_mixed() { &model.engines[..] } else { &[] };
+        let kept = Kept { engines, ..self.kept };
+        let merged = self.measure(place, subject, model.batch_size, kept, report);
+        match model.is_mixed() {
+            false => merged,
+            true => merged.context(
+                "the shards are on different engines; where those disagree on which images are accepted, paths \
+                 and attacks do not fit together, and all shards have to be run on one engine",
+            ),
         }
     }
 
@@ -179,12 +213,13 @@ impl Run<'_> {
         place: usize,
         subject: Subject<'_>,
         batch_size: usize,
+        kept: Kept<'_>,
         report: &mut dyn FnMut(Event<'_>) -> undetected_onnx::Result<()>,
     ) -> anyhow::Result<(Outcome, ShardModel)> {
         let name = subject.model.spec().name.clone();
         let mut progress = Progress::new(self.progress, &name, place, self.suite.models.len());
         let (engine, sha256) = (subject.engine.clone(), subject.sha256.clone());
-        let outcome = run_model(self.suite, subject, batch_size, self.kept, &mut |event| {
+        let outcome = run_model(self.suite, subject, batch_size, kept, &mut |event| {
             progress.follow(event)?;
             report(event)
         });

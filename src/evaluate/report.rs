@@ -46,6 +46,12 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     let results = Results::read(&args.folder)?;
     if args.markdown {
         let tables = tables::all(&results).map(|table| markdown::table(&table));
+        let mixed = results.record.models.iter().filter(|model| !model.mixed_engines.is_empty());
+        let mixed: Vec<&str> = mixed.map(|model| model.name.as_str()).collect();
+        if !mixed.is_empty() {
+            let models = mixed.join(", ");
+            output::print(&format!("**Mixed engines**: {models} (see run.json).\n\n"))?;
+        }
         output::print(&tables.join("\n"))?;
         return Ok(());
     }

@@ -50,6 +50,7 @@ use crate::{
     contract::Overrides,
     dataset,
     error::{Error, Result},
+    sha256,
 };
 
 /// An evaluation: every model on the same data.
@@ -134,6 +135,21 @@ pub struct DataEntry {
     pub limit: Option<usize>,
 }
 
+impl DataEntry {
+    /// Name and SHA-256 of each of its files, labels among them.
+    ///
+    /// # Errors
+    /// Those of [`Suite::data_hashes`].
+    pub fn hashes(&self) -> Result<Vec<(String, String)>> {
+        let files = dataset::files(&self.images, self.labels.as_deref())?;
+        let hash = |path: &PathBuf| {
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            Ok((name, sha256::of_file(path)?))
+        };
+        files.iter().map(hash).collect()
+    }
+}
+
 impl Suite {
     /// All tasks, with their usual settings.
     pub fn new(name: String, models: Vec<ModelEntry>, data: DataEntry) -> Self {
@@ -163,23 +179,16 @@ impl Suite {
             data.images = name(&data.images);
             data.labels = data.labels.as_deref().map(name);
         }
-        hex(&Sha256::digest(format!("{bare:?}")))
+        sha256::hex(Sha256::new_with_prefix(format!("{bare:?}")))
     }
 
-    /// Name and SHA-256 of each file of data.
+    /// Name and SHA-256 of each file of data, labels among them.
     ///
     /// # Errors
-    /// [`Error::Io`] where one cannot be read.
+    /// [`Error::Io`] where one cannot be read, [`Error::Dataset`] where it is of no known kind.
     pub fn data_hashes(&self) -> Result<Vec<(String, String)>> {
         let entries = std::iter::once(&self.data).chain(&self.out_of_distribution);
-        let files = entries.flat_map(|entry| std::iter::once(&entry.images).chain(&entry.labels));
-        let hash = |path: &PathBuf| {
-            let path = dataset::file(path);
-            let bytes = fs::read(&path).map_err(Error::io(&path))?;
-            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            Ok((name, hex(&Sha256::digest(bytes))))
-        };
-        files.map(hash).collect()
+        Ok(entries.map(DataEntry::hashes).collect::<Result<Vec<_>>>()?.concat())
     }
 
     /// Reads a suite; its relative paths start at the suite's own folder.
@@ -203,8 +212,4 @@ impl Suite {
         }
         Ok(suite)
     }
-}
-
-fn hex(digest: &[u8]) -> String {
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }

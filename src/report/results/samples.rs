@@ -13,7 +13,7 @@ pub fn run(models: Vec<ModelResults>) -> Results {
         seed: 0,
         tasks: vec![],
         threshold: String::new(),
-        data: DataRecord { name: None, images: "images".to_owned(), limit: None },
+        data: DataRecord { name: None, images: "images".to_owned(), limit: None, files: vec![] },
         out_of_distribution: vec![],
         models: models.iter().map(|model| model.record.clone()).collect(),
     };
@@ -36,6 +36,7 @@ pub fn model(name: &str, trained_on: &str, objective: &str) -> ModelResults {
         measured_on: "test".to_owned(),
         engine: String::new(),
         device: String::new(),
+        mixed_engines: vec![],
         parity: None,
         gradient: GradientRecord {
             own: false,
