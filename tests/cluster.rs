@@ -43,6 +43,7 @@ fn the_slurm_script_runs_every_task_of_an_array() {
             ("SLURM_ARRAY_TASK_MIN", "5"),
             ("SLURM_ARRAY_TASK_MAX", "9"),
             ("SLURM_ARRAY_TASK_COUNT", "3"),
+            ("SLURM_ARRAY_TASK_STEP", "2"),
             ("SLURM_JOB_ID", "1"),
         ];
         let mut script = shell("bash", &array);

@@ -262,6 +262,7 @@ fn schedulers_name_the_shard() {
         ("SLURM_ARRAY_TASK_MIN", "2"),
         ("SLURM_ARRAY_TASK_MAX", "4"),
         ("SLURM_ARRAY_TASK_COUNT", "2"),
+        ("SLURM_ARRAY_TASK_STEP", "2"),
     ]);
     let said = String::from_utf8(succeed(slurm).stdout).unwrap();
     assert!(said.contains("Shard 2/2 is done"), "{said}");

@@ -22,41 +22,40 @@ pub fn shard(text: &str) -> Result<Shard, String> {
 
 /// The place of a task among those of its job array, whose indices may start anywhere and have steps.
 fn slurm(number: &dyn Fn(&str) -> Result<usize, String>) -> Result<Shard, String> {
-    let [id, first, last, count] =
-        ["ID", "MIN", "MAX", "COUNT"].map(|name| number(&format!("SLURM_ARRAY_TASK_{name}")));
-    let (id, first, last, count) = (id?, first?, last?, count?);
-    let uneven = || {
+    let of_array = |name: &str| number(&format!("SLURM_ARRAY_TASK_{name}"));
+    let (id, first, last) = (of_array("ID")?, of_array("MIN")?, of_array("MAX")?);
+    let (count, step) = (of_array("COUNT")?, of_array("STEP")?);
+    let place = || {
+        // A list of indices has step 1, whatever lies between them.
+        let spans = step.checked_mul(count.checked_sub(1)?) == last.checked_sub(first);
+        let behind = id.checked_sub(first)?;
+        let is_index = spans && id <= last && step > 0 && behind % step == 0;
+        is_index.then(|| Shard { index: behind / step, count })
+    };
+    place().ok_or_else(|| {
         format!(
             "the {count} indices from {first} to {last} of this job array are not evenly spaced, so {id} \
              has no place among them: submit --array=1-{count}, or name the shard as I/N"
         )
-    };
-    let span = last.checked_sub(first).ok_or_else(uneven)?;
-    let step = match count {
-        0 => return Err(uneven()),
-        1 => 1,
-        _ => span / (count - 1),
-    };
-    let place = id.checked_sub(first).ok_or_else(uneven)?;
-    let is_even = step > 0 && step * (count - 1) == span && place % step == 0;
-    if !is_even || place / step >= count {
-        return Err(uneven());
-    }
-    Ok(Shard { index: place / step, count })
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// What Slurm says of the task `id` of an array of these indices.
+    /// What Slurm says of the task `id` of an array of these indices; of a list, that its step is 1.
     fn task(id: usize, indices: &[usize]) -> Result<Shard, String> {
+        let steps: Vec<usize> = indices.windows(2).map(|pair| pair[1] - pair[0]).collect();
+        let is_even = steps.windows(2).all(|pair| pair[0] == pair[1]);
+        let step = steps.first().filter(|_| is_even).copied().unwrap_or(1);
         slurm(&|name| {
             Ok(match name {
                 "SLURM_ARRAY_TASK_ID" => id,
                 "SLURM_ARRAY_TASK_MIN" => indices[0],
                 "SLURM_ARRAY_TASK_MAX" => indices[indices.len() - 1],
                 "SLURM_ARRAY_TASK_COUNT" => indices.len(),
+                "SLURM_ARRAY_TASK_STEP" => step,
                 other => return Err(other.to_owned()),
             })
         })
@@ -77,6 +76,8 @@ mod tests {
             let error = task(id, &[1, 4, 9]).unwrap_err();
             assert!(error.contains("--array=1-3") && error.contains("I/N"), "{error}");
         }
-        assert!(task(2, &[3, 4]).is_err() && task(5, &[3, 4]).is_err());
+        assert!(
+            task(2, &[3, 4]).is_err() && task(5, &[3, 4]).is_err() && task(4, &[3, 5]).is_err()
+        );
     }
 }
