@@ -1,99 +1,18 @@
 //! A suite that is interrupted, shared and disturbed, on the embedded engine.
 
+mod small_suite;
+
 use std::{
+    collections::BTreeMap,
     fs,
-    path::{Path, PathBuf},
-    process::{Child, Command, Output, Stdio},
+    path::Path,
+    process::{Child, Command, Stdio},
     thread::sleep,
     time::{Duration, Instant},
 };
 
 use assert_cmd::cargo::CommandCargoExt;
-
-const MODEL: &str = "glow-mnist-reweight-small";
-
-/// Files that hold results.
-const FILES: [&str; 10] = [
-    "results.csv",
-    "samples.csv",
-    "class_gap.csv",
-    "paths.csv",
-    "path_points.csv",
-    "attacks.csv",
-    "roc.csv",
-    "histograms.csv",
-    "detectors/glow-mnist-reweight-small/marginal.json",
-    "figures/glow-mnist-reweight-small/likelihoods.png",
-];
-
-/// Every task, on few images.
-fn suite(folder: &Path, seed: u64) -> PathBuf {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("onnx");
-    let text = format!(
-        r#"
-name = "small"
-seed = {seed}
-model = [{{ path = "{root}/checkpoints/{MODEL}.onnx" }}]
-[data]
-name = "MNIST"
-images = "{root}/data/mnist-t10k-500-images-idx3-ubyte.gz"
-limit = 60
-[[out_of_distribution]]
-name = "Fashion-MNIST"
-images = "{root}/data/fashion-mnist-t10k-500-images-idx3-ubyte.gz"
-limit = 40
-[synthetic]
-images = 10
-[threshold]
-false_alarm_rate = 0.2
-[interpolate]
-pairs = 4
-alphas = 5
-[[attack]]
-method = "boundary"
-images = 5
-batch_size = 2
-steps = 6
-"#,
-        root = root.display()
-    );
-    let path = folder.join(format!("small-{seed}.toml"));
-    fs::write(&path, text).unwrap();
-    path
-}
-
-fn evaluate(command: &str, suite: &Path, out: &Path, more: &[&str]) -> Command {
-    let mut evaluate = Command::cargo_bin("evaluate").expect("built");
-    evaluate.arg(command).arg(suite).arg("--out").arg(out).args(more);
-    evaluate
-}
-
-/// Small batches, so that there are many units of work.
-fn run(suite: &Path, out: &Path, more: &[&str]) -> Command {
-    let mut run = evaluate("run", suite, out, &["--engine", "tract", "--batch-size", "8"]);
-    run.args(more);
-    run
-}
-
-fn succeed(mut command: Command) -> Output {
-    let output = command.output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    output
-}
-
-fn refused(mut command: Command, expected: &str) {
-    let output = command.output().unwrap();
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(2), "{stderr}");
-    assert!(stderr.contains(expected) && !stderr.contains("panicked"), "{expected}: {stderr}");
-}
-
-fn assert_equal(one: &Path, other: &Path) {
-    for file in FILES {
-        let [one, other] = [one, other].map(|out| fs::read(out.join(file)).expect(file));
-        assert!(one == other, "{file} differs");
-    }
-}
+use small_suite::{MODEL, assert_equal, checkpoint, evaluate, refused, run, succeed, suite};
 
 fn quiet(mut command: Command) -> Child {
     command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
@@ -161,14 +80,116 @@ fn shards_merge_to_the_same_tables() {
     }
 }
 
+/// A gradient falls to the shard that has the values which it is made of.
+#[test]
+fn shards_share_the_norms_of_gradients() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let suite = suite(folder.path(), 0);
+    let text = fs::read_to_string(&suite).unwrap();
+    let statistics = "[detect]\nstatistics = [\"marginal\", \"gradient_norm\"]\n[threshold]";
+    let text = text.replace("[threshold]", statistics);
+    let tasks = "seed = 0\ntasks = [\"likelihood\", \"detect\"]";
+    fs::write(&suite, text.replace("seed = 0", tasks)).unwrap();
+    succeed(run(&suite, &at("whole"), &[]));
+    let parts = ["1/2", "2/2"].map(|shard| {
+        let part = at(&shard.replace('/', "-"));
+        succeed(run(&suite, &part, &["--shard", shard]));
+        part.to_str().unwrap().to_owned()
+    });
+    succeed(evaluate("merge", &suite, &at("merged"), &parts.each_ref().map(String::as_str)));
+    assert_equal(&at("whole"), &at("merged"));
+}
+
+/// Columns of results.csv by their name, row by row.
+fn rows(out: &Path) -> Vec<BTreeMap<String, String>> {
+    let mut reader = csv::Reader::from_path(out.join("results.csv")).unwrap();
+    reader.deserialize().collect::<Result<_, _>>().unwrap()
+}
+
+/// Shards on ONNX Runtime and on tract are merged on request alone, in either order; every place that
+/// shows results says so, and where an engine does not matter the numbers are those of one engine.
+#[test]
+fn shards_on_different_engines_are_marked() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let suite_0 = suite(folder.path(), 0);
+    let on = |engine: &str, out: &Path, more: &[&str]| {
+        let base = ["--engine", engine, "--batch-size", "8"];
+        succeed(evaluate("run", &suite_0, out, &[&base[..], more].concat()));
+    };
+    on("ort", &at("whole"), &[]);
+    for (place, engines) in [["ort", "tract"], ["tract", "ort"]].into_iter().enumerate() {
+        let parts = [0, 1].map(|index| {
+            let part = at(&format!("part-{place}-{index}"));
+            on(engines[index], &part, &["--shard", &format!("{}/2", index + 1)]);
+            part.to_str().unwrap().to_owned()
+        });
+        let parts = parts.each_ref().map(String::as_str);
+        let merged = at(&format!("merged-{place}"));
+        refused(evaluate("merge", &suite_0, &merged, &parts), "--mixed-engines");
+        let allowed = [&parts[..], &["--mixed-engines"]].concat();
+        let other = suite(folder.path(), 1);
+        refused(evaluate("merge", &other, &merged, &allowed), "another suite");
+        let said = succeed(evaluate("merge", &suite_0, &merged, &allowed)).stdout;
+        assert!(String::from_utf8(said).unwrap().contains("MIXED ENGINES"));
+        check_marks(&merged, engines);
+        check_numbers(&rows(&at("whole")), &rows(&merged));
+    }
+}
+
+fn check_marks(merged: &Path, engines: [&str; 2]) {
+    let names = engines.map(|engine| if engine == "ort" { "onnxruntime" } else { engine });
+    for row in rows(merged) {
+        let engine = &row["engine"];
+        let shared = engine.contains(" + ");
+        assert!(engine.starts_with(names[0]) && shared == engine.contains(names[1]), "{engine}");
+        assert!(shared || !["attack", "interpolate"].contains(&row["task"].as_str()), "{row:?}");
+        assert!(!shared || row["task"] != "classify", "every shard does it for itself: {row:?}");
+    }
+    let record = fs::read_to_string(merged.join("run.json")).unwrap();
+    let record: serde_json::Value = serde_json::from_str(&record).unwrap();
+    let shards = record["models"][0]["mixed_engines"].as_array().unwrap();
+    assert_eq!(shards.len(), 2);
+    for (shard, name) in shards.iter().zip(names) {
+        assert!(shard.as_str().unwrap().starts_with(name), "{shard}");
+    }
+    succeed(report(merged, &[]));
+    let page = fs::read_to_string(merged.join("report.html")).unwrap();
+    assert!(page.contains("Shards on different engines were merged"), "health");
+    assert!(page.contains("mixed engines, by shard"), "provenance");
+    let markdown = succeed(report(merged, &["--markdown"])).stdout;
+    assert!(String::from_utf8(markdown).unwrap().contains("**Mixed engines**"));
+}
+
+fn report(out: &Path, more: &[&str]) -> Command {
+    let mut report = Command::cargo_bin("evaluate").expect("built");
+    report.arg("report").arg(out).args(more);
+    report
+}
+
+/// The same rows; but for attacks, which decide by the last digit where to go on, the same numbers to
+/// within what two engines' float32 differ by.
+fn check_numbers(one: &[BTreeMap<String, String>], other: &[BTreeMap<String, String>]) {
+    const RELATIVE: f64 = 1e-4;
+    assert_eq!(one.len(), other.len());
+    for (one, other) in one.iter().zip(other) {
+        for key in ["model", "dataset", "task", "statistic", "metric", "n", "unit"] {
+            assert_eq!(one[key], other[key], "{key}");
+        }
+        let [value, expected]: [f64; 2] = [one, other].map(|row| row["value"].parse().unwrap());
+        let close = (value - expected).abs() <= RELATIVE * expected.abs().max(1.0);
+        assert!(close || one["task"] == "attack", "{one:?}, {other:?}");
+    }
+}
+
 /// A model that cannot be read does not take the others with it, and the exit status tells.
 #[test]
 fn one_model_fails_alone() {
     let folder = tempfile::tempdir().unwrap();
     let path = suite(folder.path(), 0);
     let broken = folder.path().join("broken.onnx");
-    let checkpoints = Path::new(env!("CARGO_MANIFEST_DIR")).join("onnx/checkpoints");
-    let mut bytes = fs::read(checkpoints.join("glow-mnist-base-small.onnx")).unwrap();
+    let mut bytes = fs::read(checkpoint("glow-mnist-base-small")).unwrap();
     // Weights that are changed: the file is read, and its values are wrong.
     let middle = bytes.len() / 2;
     bytes[middle..middle + 10_000].fill(0x3f);
@@ -238,8 +259,10 @@ fn schedulers_name_the_shard() {
     let mut slurm = run(&suite, &at("slurm"), &[&task[..], &["--shard", "slurm"]].concat());
     slurm.envs([
         ("SLURM_ARRAY_TASK_ID", "4"),
-        ("SLURM_ARRAY_TASK_MIN", "3"),
+        ("SLURM_ARRAY_TASK_MIN", "2"),
+        ("SLURM_ARRAY_TASK_MAX", "4"),
         ("SLURM_ARRAY_TASK_COUNT", "2"),
+        ("SLURM_ARRAY_TASK_STEP", "2"),
     ]);
     let said = String::from_utf8(succeed(slurm).stdout).unwrap();
     assert!(said.contains("Shard 2/2 is done"), "{said}");

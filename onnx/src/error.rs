@@ -16,6 +16,14 @@ pub enum Error {
         /// What the operating system said.
         source: io::Error,
     },
+    /// A file or a folder of results could not be written.
+    #[error("cannot write {path}: {error}. {}", remedy(error))]
+    Unwritable {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the operating system said.
+        error: io::Error,
+    },
     /// A file is not a usable ONNX model at all.
     #[error("{path}: not a usable ONNX model: {reason}")]
     NotOnnx {
@@ -144,9 +152,16 @@ pub enum Error {
 }
 
 impl Error {
-    /// Whether the run was told to stop ([`Error::Interrupted`]).
-    pub fn is_interruption(&self) -> bool {
-        matches!(self, Self::Interrupted)
+    /// Whether it is that of a whole run and not of one model: the run was told to stop, or what all
+    /// models write to cannot be written.
+    pub fn ends_run(&self) -> bool {
+        matches!(self, Self::Interrupted | Self::Unwritable { .. })
+    }
+
+    /// An [`Error::Unwritable`] of `path`, for `map_err`.
+    pub fn unwritable(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+        let path = path.into();
+        move |error| Self::Unwritable { path, error }
     }
 
     /// An [`Error::Io`] of `path`, for `map_err`.
@@ -173,5 +188,61 @@ impl Error {
     /// An [`Error::Setting`].
     pub fn setting(field: impl Into<String>, problem: impl Into<String>) -> Self {
         Self::Setting { field: field.into(), problem: problem.into() }
+    }
+}
+
+/// What to do where something cannot be written.
+fn remedy(error: &io::Error) -> &'static str {
+    use io::ErrorKind::{
+        FileTooLarge, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull,
+    };
+    match kind(error) {
+        StorageFull | QuotaExceeded | FileTooLarge => {
+            "Make room there, or name another place, and repeat the command: what is finished is kept"
+        }
+        PermissionDenied | ReadOnlyFilesystem => {
+            "Make it writable, or name another place, and repeat the command: what is finished is kept"
+        }
+        _ => {
+            "Put that right, or name another place, and repeat the command: what is finished is kept"
+        }
+    }
+}
+
+/// What the operating system meant, where another error is wrapped around it.
+fn kind(error: &io::Error) -> io::ErrorKind {
+    let mut inner: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(found) = inner {
+        let found_io = found.downcast_ref::<io::Error>();
+        if let Some(plain) = found_io.filter(|error| error.kind() != io::ErrorKind::Other) {
+            return plain.kind();
+        }
+        // An I/O error gives away what it holds, not what caused that.
+        inner = match found_io.and_then(io::Error::get_ref) {
+            Some(held) => Some(held as &(dyn std::error::Error + 'static)),
+            None => found.source(),
+        };
+    }
+    error.kind()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As it comes and as other libraries wrap it.
+    #[test]
+    fn what_cannot_be_written_says_the_file_and_the_remedy() {
+        let full = || io::Error::from(io::ErrorKind::StorageFull);
+        let archive = ndarray_npy::WriteNpyError::Io(full());
+        for error in [full(), io::Error::other(full()), io::Error::other(archive)] {
+            let text = Error::unwritable("out/a.csv")(error).to_string();
+            assert!(text.starts_with("cannot write out/a.csv: "), "{text}");
+            assert!(text.contains("Make room") && text.contains("repeat the command"), "{text}");
+        }
+        let denied = Error::unwritable("out")(io::ErrorKind::PermissionDenied.into()).to_string();
+        assert!(denied.contains("Make it writable"), "{denied}");
+        let other = Error::unwritable("out")(io::ErrorKind::NotADirectory.into()).to_string();
+        assert!(other.contains("name another place"), "{other}");
     }
 }

@@ -1,7 +1,7 @@
 //! Reading an ONNX file without running it: signature, operators, size, random nodes, external data.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
 };
@@ -15,6 +15,7 @@ use crate::{
         GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto, tensor_proto::DataType,
         tensor_shape_proto::dimension::Value as DimValue, type_proto,
     },
+    sha256,
 };
 
 /// Operators whose output is not a function of their inputs.
@@ -80,7 +81,8 @@ pub struct ModelFile {
     pub bytes: Vec<u8>,
     /// Its messages.
     pub model: ModelProto,
-    /// SHA-256 of the bytes, in hexadecimal.
+    /// SHA-256 of the bytes, in hexadecimal; where weights lie in other files, of the bytes and then
+    /// of those files in the order of their paths.
     pub sha256: String,
     /// Whether weights lie in other files of the model's folder.
     pub has_external_data: bool,
@@ -101,8 +103,10 @@ impl ModelFile {
         if model.opset_import.is_empty() || graph.node.is_empty() {
             return Err(not_onnx("it declares no operator set or no node".to_owned()));
         }
-        let has_external_data = check_external_data(path, &model)?;
-        let sha256 = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+        let weights = external_data(path, &model)?;
+        let mut hash = Sha256::new_with_prefix(&bytes);
+        weights.iter().try_for_each(|file| sha256::add_file(&mut hash, file))?;
+        let (sha256, has_external_data) = (sha256::hex(hash), !weights.is_empty());
         Ok(Self { path: path.to_owned(), bytes, model, sha256, has_external_data })
     }
 
@@ -236,8 +240,8 @@ fn port(value: &ValueInfoProto) -> Port {
 }
 
 /// Weights kept beside the model must stay in the model's own folder: a file that came from
-/// elsewhere must not make the harness open others. Says whether there are any.
-fn check_external_data(path: &Path, model: &ModelProto) -> Result<bool> {
+/// elsewhere must not make the harness open others. The files, each once.
+fn external_data(path: &Path, model: &ModelProto) -> Result<BTreeSet<PathBuf>> {
     let mut locations = Vec::new();
     let mut collect = |tensor: &TensorProto| {
         let location = tensor.external_data.iter().find(|entry| entry.key() == "location");
@@ -249,10 +253,8 @@ fn check_external_data(path: &Path, model: &ModelProto) -> Result<bool> {
     for function in &model.functions {
         function.node.iter().for_each(|node| visit_attribute_tensors(node, &mut collect));
     }
-    for (tensor, location) in &locations {
-        check_location(path, tensor, location)?;
-    }
-    Ok(!locations.is_empty())
+    let checked = locations.iter().map(|(tensor, location)| check_location(path, tensor, location));
+    checked.collect()
 }
 
 fn visit_tensors(graph: &GraphProto, visit: &mut dyn FnMut(&TensorProto)) {
@@ -270,7 +272,7 @@ fn visit_attribute_tensors(node: &NodeProto, visit: &mut dyn FnMut(&TensorProto)
     subgraphs(node).for_each(|subgraph| visit_tensors(subgraph, visit));
 }
 
-fn check_location(path: &Path, tensor: &str, location: &str) -> Result<()> {
+fn check_location(path: &Path, tensor: &str, location: &str) -> Result<PathBuf> {
     let refuse = |found: String| Error::Contract {
         path: path.to_owned(),
         field: format!("external data of tensor '{tensor}'"),
@@ -284,5 +286,5 @@ fn check_location(path: &Path, tensor: &str, location: &str) -> Result<()> {
         .join(location)
         .canonicalize()
         .map_err(|error| refuse(format!("'{location}' ({error})")))?;
-    if file.starts_with(&folder) { Ok(()) } else { Err(refuse(format!("'{location}'"))) }
+    if file.starts_with(&folder) { Ok(file) } else { Err(refuse(format!("'{location}'"))) }
 }

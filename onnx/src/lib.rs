@@ -33,8 +33,10 @@ pub mod moments;
 pub mod objective;
 pub mod proto;
 pub mod record;
+mod sha256;
 pub mod speed;
 pub mod statistics;
 pub mod suite;
+mod whole_file;
 
 pub use error::{Error, Result};

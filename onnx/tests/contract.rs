@@ -179,6 +179,26 @@ fn weights_outside_the_models_folder() {
     }
 }
 
+/// Weights beside the model are part of what its SHA-256 stands for.
+#[test]
+fn weights_in_the_models_folder_count_for_its_hash() {
+    let mut graph = gaussian_graph();
+    graph.initializer[0].external_data = vec![StringStringEntryProto {
+        key: Some("location".to_owned()),
+        value: Some("weights.bin".to_owned()),
+    }];
+    let (folder, path) = file("model.onnx", &model(graph, &METADATA).encode_to_vec());
+    let hash = |weights: &[u8]| {
+        std::fs::write(folder.path().join("weights.bin"), weights).unwrap();
+        let file = ModelFile::read(&path).unwrap();
+        assert!(file.has_external_data);
+        file.sha256
+    };
+    let first = hash(b"one");
+    assert_ne!(hash(b"two"), first);
+    assert_eq!(hash(b"one"), first);
+}
+
 #[test]
 fn files_that_are_not_onnx() {
     for bytes in [&b""[..], b"not a model at all, only text", &[0xff; 64]] {

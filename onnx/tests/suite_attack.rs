@@ -86,7 +86,7 @@ fn attempt(
         EngineInfo { name: "exact".to_owned(), version: "1".to_owned(), device: Device::Cpu };
     let model = Model::Gradients(&mut model);
     let subject = Subject { model, engine, sha256: "abc".to_owned(), pad: 0 };
-    run_model(suite, subject, 64, Kept { units, shard: None }, report)
+    run_model(suite, subject, 64, Kept { units, ..Kept::default() }, report)
 }
 
 fn run(suite: &Suite) -> Outcome {

@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::Context;
 use undetected_onnx::{
-    dequantise,
+    Error, dequantise,
     detect::{StatisticKind, Thresholds},
     record::Sample,
     statistics::{Positive, Ranking},
@@ -135,8 +135,7 @@ impl Figures {
     ) -> anyhow::Result<()> {
         match drawn {
             Ok(figure) => {
-                fs::create_dir_all(folder)
-                    .with_context(|| format!("cannot make {}", folder.display()))?;
+                fs::create_dir_all(folder).map_err(Error::unwritable(folder))?;
                 write(&figure, &folder.join(name))?;
                 self.written += 1;
             }
@@ -313,6 +312,7 @@ mod tests {
         Outcome {
             spec,
             engine,
+            mixed: vec![],
             data: "real".to_owned(),
             rows: vec![],
             detectors: vec![],

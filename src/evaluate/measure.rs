@@ -4,6 +4,7 @@ use std::{path::Path, time::Instant};
 
 use anyhow::Context;
 use undetected_onnx::{
+    Error,
     engine::EngineOptions,
     model::ConditionalModel,
     suite::{
@@ -14,11 +15,13 @@ use undetected_onnx::{
 
 use super::{
     figures::{Figures, Seen},
+    inputs::Inputs,
     opened::Opened,
     overall::Overall,
     progress::{Progress, ProgressMode},
+    provenance,
     result_files::ResultFiles,
-    shard_record::{ShardModel, ShardRecord},
+    shard_record::{MergedModel, ShardModel, ShardRecord},
     tables::tables,
     timed::Timed,
 };
@@ -41,11 +44,12 @@ pub enum Answers<'a> {
     /// Their checkpoints.
     Engines(EngineOptions, Batches),
     /// What shards have kept; nothing is computed.
-    Shards(&'a ShardRecord),
+    Shards(&'a [MergedModel]),
 }
 
 /// Measures every model of the suites; results go to the terminal and into the folder `out`. A model
-/// that fails is named, and the others go on.
+/// that fails is named, and the others go on; what cannot be written ends the run, since all models
+/// write to one folder. Files that change while it runs are refused.
 ///
 /// # Errors
 /// Where the suite makes no sense, the folder is in use or cannot be written, and at the end where
@@ -57,13 +61,14 @@ pub fn measure(
     progress: ProgressMode,
 ) -> anyhow::Result<()> {
     let declared = suites.check()?;
+    let inputs = Inputs::of(suites, &declared);
     let _lock = FolderLock::take(out)?;
     let mut files = ResultFiles::create(out)?;
     let mut figures = Figures::of(out);
     let units = Units::open(&out.join(UNITS))?;
-    let kept = Kept { units: Some(&units), shard: None };
+    let kept = Kept { units: Some(&units), ..Kept::default() };
     let progress = progress_of(suites, &declared, progress);
-    let mut run = Run { answers, kept, progress };
+    let mut run = Run { inputs: &inputs, answers, kept, progress };
     let mut failures = Failures::default();
     for (place, suite) in suites.iter().enumerate() {
         let mut seen = Seen::default();
@@ -71,12 +76,15 @@ pub fn measure(
             seen.record(event);
             files.record(event)
         });
-        match outcome {
-            Ok((outcome, _)) => {
-                output::print(&tables(&outcome))?;
-                files.record_model(suites, suite, &outcome)?;
+        let recorded = outcome.and_then(|(outcome, measured)| {
+            Ok((provenance::of_model(suites, suite, &outcome, &measured.sha256)?, outcome))
+        });
+        match recorded {
+            Ok((record, outcome)) => {
+                files.record_model(provenance::of_suites(suites, &inputs), record)?;
                 files.publish(&outcome)?;
                 figures.write(&suite.tasks, &outcome, &seen)?;
+                output::print(&tables(&outcome))?;
             }
             Err(error) => {
                 failures.add(suite.model(), error)?;
@@ -113,12 +121,13 @@ pub fn work(
     progress: ProgressMode,
 ) -> anyhow::Result<()> {
     let declared = suites.check()?;
+    let inputs = Inputs::of(suites, &declared);
     let _lock = FolderLock::take(out)?;
     let units = Units::open(&out.join(UNITS))?;
-    let kept = Kept { units: Some(&units), shard: Some(shard) };
+    let kept = Kept { units: Some(&units), shard: Some(shard), ..Kept::default() };
     let answers = Answers::Engines(engines.0, engines.1);
     let progress = progress_of(suites, &declared, progress);
-    let mut run = Run { answers: &answers, kept, progress };
+    let mut run = Run { inputs: &inputs, answers: &answers, kept, progress };
     let mut record = ShardRecord::new(suites, shard)?;
     let mut failures = Failures::default();
     for (place, suite) in suites.iter().enumerate() {
@@ -139,10 +148,9 @@ pub fn work(
 struct Failures(Vec<(String, anyhow::Error)>);
 
 impl Failures {
-    /// Keeps the failure of one model; an interruption, which is that of all, comes back.
+    /// Keeps the failure of one model; one that is that of all comes back.
     fn add(&mut self, model: &ModelEntry, error: anyhow::Error) -> anyhow::Result<()> {
-        let cause = error.downcast_ref::<undetected_onnx::Error>();
-        if cause.is_some_and(undetected_onnx::Error::is_interruption) {
+        if error.downcast_ref().is_some_and(Error::ends_run) {
             return Err(error);
         }
         let name = model.path.display().to_string();
@@ -157,13 +165,17 @@ impl Failures {
             None => Ok(()),
             Some((_, error)) if models == 1 => Err(error),
             Some((_, error)) => Err(error).with_context(|| {
-                format!("{failed} of {models} models failed, see above; results are of the others; the last")
+                format!(
+                    "{failed} of {models} models failed, see above; results are of the others. Put right what \
+                     is named there and repeat the command: what is finished is kept. The last of them"
+                )
             }),
         }
     }
 }
 
 struct Run<'a> {
+    inputs: &'a Inputs,
     answers: &'a Answers<'a>,
     kept: Kept<'a>,
     progress: Progress,
@@ -190,25 +202,49 @@ impl Run<'_> {
         suite: &Suite,
         report: &mut dyn FnMut(Event<'_>) -> undetected_onnx::Result<()>,
     ) -> anyhow::Result<(Outcome, ShardModel)> {
-        let entry = suite.model();
-        match self.answers {
-            Answers::Shards(record) => {
-                let model = record.models.get(place).context("the shards' record lacks a model")?;
-                let mut replay = Replay::open(&entry.path, &entry.overrides()?, &model.sha256)?;
-                let subject = Subject::replayed(&mut replay, model.engine.clone());
-                self.measure(suite, subject, model.batch_size, report)
+        self.inputs.check_data(suite)?;
+        let measured = match self.answers {
+            Answers::Shards(models) => {
+                let model = models.get(place).context("the shards' record lacks a model")?;
+                self.merge(suite, model, report)
             }
             Answers::Engines(options, batches) => {
                 let start = Instant::now();
+                let entry = suite.model();
                 let mut opened = Opened::open(suite, entry, options)?;
+                self.inputs.check_model(place, entry, &opened.checkpoint().sha256)?;
                 let batch_size = prepare(&mut opened, *batches)?;
                 let subject = opened.subject();
                 let mut timed = Timed::new(subject.model);
                 let subject = Subject { model: timed.model(), ..subject };
-                let outcome = self.measure(suite, subject, batch_size, report);
+                let outcome = self.measure(suite, subject, batch_size, self.kept, report);
                 output::warn(&timed.effort.of(start.elapsed()));
                 outcome
             }
+        }?;
+        self.inputs.check_data(suite)?;
+        Ok(measured)
+    }
+
+    fn merge(
+        &mut self,
+        suite: &Suite,
+        model: &MergedModel,
+        report: &mut dyn FnMut(Event<'_>) -> undetected_onnx::Result<()>,
+    ) -> anyhow::Result<(Outcome, ShardModel)> {
+        let entry = suite.model();
+        let mut replay = Replay::open(&entry.path, &entry.overrides()?, &model.sha256)?;
+        let first = model.engines.first().context("the shards' record lacks an engine")?;
+        let subject = Subject::replayed(&mut replay, first.clone());
+        let engines = if model.is_mixed() { &model.engines[..] } else { &[] };
+        let kept = Kept { engines, ..self.kept };
+        let merged = self.measure(suite, subject, model.batch_size, kept, report);
+        match model.is_mixed() {
+            false => merged,
+            true => merged.context(
+                "the shards are on different engines; where those disagree on which images are accepted, paths \
+                 and attacks do not fit together, and all shards have to be run on one engine",
+            ),
         }
     }
 
@@ -217,13 +253,14 @@ impl Run<'_> {
         suite: &Suite,
         subject: Subject<'_>,
         batch_size: usize,
+        kept: Kept<'_>,
         report: &mut dyn FnMut(Event<'_>) -> undetected_onnx::Result<()>,
     ) -> anyhow::Result<(Outcome, ShardModel)> {
         let name = subject.model.spec().name.clone();
         let progress = &mut self.progress;
         progress.name_model(&name);
         let (engine, sha256) = (subject.engine.clone(), subject.sha256.clone());
-        let outcome = run_model(suite, subject, batch_size, self.kept, &mut |event| {
+        let outcome = run_model(suite, subject, batch_size, kept, &mut |event| {
             progress.follow(event)?;
             report(event)
         });

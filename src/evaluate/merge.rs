@@ -6,7 +6,7 @@ use std::{
 };
 
 use anyhow::Context;
-use undetected_onnx::suite::Suites;
+use undetected_onnx::{Error, suite::Suites};
 
 use super::{
     measure::{Answers, UNITS, measure},
@@ -17,8 +17,11 @@ use super::{
 /// Put the work of all shards of a suite together, as if one machine had done it.
 ///
 /// Nothing is computed: the folders of the shards hold every answer of the models. Shards of another
-/// suite, seed, program, data, checkpoint or engine are refused, and so is an incomplete set. The
-/// tables are byte for byte those of a run without shards.
+/// suite, seed, program, data or checkpoint are refused, and so is an incomplete set. The tables are
+/// byte for byte those of a run without shards.
+///
+/// Shards on different engines or devices are refused as well, unless --mixed-engines allows them: their
+/// numbers differ in the last digits, and results say that they are mixed.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
@@ -30,6 +33,9 @@ pub struct Args {
     /// Where the files go [default: out/NAME].
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// Merge shards on different engines or devices too; tables, run.json and report then say so.
+    #[arg(long)]
+    mixed_engines: bool,
     /// How progress is shown.
     #[arg(long, value_enum, default_value_t = ProgressMode::Bar)]
     progress: ProgressMode,
@@ -45,18 +51,18 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     let suites = Suites::read(&args.suite)?;
     let read = |folder: &PathBuf| Ok((folder.clone(), ShardRecord::read(folder)?));
     let shards = args.shards.iter().map(read).collect::<anyhow::Result<Vec<_>>>()?;
-    let record = ShardRecord::agree(&suites, &shards)?;
+    let models = ShardRecord::agree(&suites, &shards, args.mixed_engines)?;
     let out = args.out.clone().unwrap_or_else(|| Path::new("out").join(&suites.first().name));
     for (folder, _) in &shards {
         gather(&folder.join(UNITS), &out.join(UNITS))?;
     }
-    measure(&suites, &out, &Answers::Shards(&record), args.progress)
+    measure(&suites, &out, &Answers::Shards(&models), args.progress)
 }
 
 /// Copies the finished work that is not there yet.
 fn gather(from: &Path, to: &Path) -> anyhow::Result<()> {
-    let cannot = || format!("cannot copy {} to {}", from.display(), to.display());
-    fs::create_dir_all(to).with_context(cannot)?;
+    let cannot = || format!("cannot read {}", from.display());
+    fs::create_dir_all(to).map_err(Error::unwritable(to))?;
     for entry in fs::read_dir(from).with_context(cannot)? {
         let entry = entry.with_context(cannot)?;
         let target = to.join(entry.file_name());
@@ -64,8 +70,10 @@ fn gather(from: &Path, to: &Path) -> anyhow::Result<()> {
         if is_unit && !target.exists() {
             // Whole or not at all, as the original came into its place.
             let copy = target.with_extension("copy");
-            fs::copy(entry.path(), &copy).with_context(cannot)?;
-            fs::rename(&copy, &target).with_context(cannot)?;
+            let unit = fs::read(entry.path()).with_context(cannot)?;
+            fs::write(&copy, unit)
+                .and_then(|()| fs::rename(&copy, &target))
+                .map_err(Error::unwritable(&target))?;
         }
     }
     Ok(())

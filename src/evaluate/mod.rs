@@ -5,6 +5,7 @@ mod dataset;
 mod engine_args;
 mod engines;
 mod figures;
+mod inputs;
 mod inspect;
 mod measure;
 mod merge;
@@ -16,6 +17,7 @@ mod provenance;
 mod report;
 mod result_files;
 mod run;
+mod scheduler;
 mod setup;
 mod shard_record;
 mod suite_args;
@@ -70,8 +72,23 @@ Examples:
   evaluate inspect MODEL.onnx            what a file declares, and whether it can be run
   evaluate setup                         fetch ONNX Runtime, several times faster than the built-in";
 
+/// From now on a file beyond the limit that `ulimit -f` or a scheduler sets is an error of writing, which
+/// names the file, and no longer the end of the process without a word.
+#[cfg(unix)]
+fn mind_the_limit_of_files() {
+    use signal_hook::{consts::SIGXFSZ, flag};
+    use std::sync::atomic::AtomicBool;
+    // Nobody reads it: what counts is that the signal is caught.
+    static PASSED: AtomicBool = AtomicBool::new(false);
+    if let Err(error) = flag::register(SIGXFSZ, &PASSED) {
+        output::warn(&format!("warning: a file beyond the limit ends this process: {error}"));
+    }
+}
+
 /// Runs the command on the arguments of this process.
 pub fn main() -> ExitCode {
+    #[cfg(unix)]
+    mind_the_limit_of_files();
     let done = match Cli::parse().command {
         Command::Run(args) => run::run(&args),
         Command::Plan(args) => plan::run(&args),

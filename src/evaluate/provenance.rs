@@ -1,20 +1,21 @@
 //! What a run says of itself: the contents of run.json.
 
-use anyhow::ensure;
+use anyhow::{Context, ensure};
 use undetected_onnx::{
     contract::Contract,
+    engine::EngineInfo,
     graph::ModelFile,
     model::Dequantisation,
     suite::{DataEntry, Outcome, Suite, Suites, Threshold},
 };
 
-use super::inspect::gradient;
+use super::{inputs::Inputs, inspect::gradient};
 use crate::report::run_record::{DataRecord, ModelRecord, ParityRecord, RunRecord};
 
 /// The record of suites, without their models.
 ///
 /// Files that every model should reject stand by themselves; those of one data set stand with it.
-pub fn of_suites(suites: &Suites) -> RunRecord {
+pub fn of_suites(suites: &Suites, inputs: &Inputs) -> RunRecord {
     let (format, version) = RunRecord::stamp();
     let first = suites.first();
     let common =
@@ -23,8 +24,8 @@ pub fn of_suites(suites: &Suites) -> RunRecord {
     let mut all: Vec<DataRecord> = vec![];
     for suite in suites.iter() {
         let others = suite.out_of_distribution.iter().filter(|entry| !common.contains(entry));
-        let record =
-            DataRecord { out_of_distribution: others.map(data).collect(), ..data(&suite.data) };
+        let others = others.map(|entry| data(entry, inputs)).collect();
+        let record = DataRecord { out_of_distribution: others, ..data(&suite.data, inputs) };
         if !all.contains(&record) {
             all.push(record);
         }
@@ -40,7 +41,7 @@ pub fn of_suites(suites: &Suites) -> RunRecord {
             false => "each model's own".to_owned(),
         },
         data: all,
-        out_of_distribution: common.into_iter().map(data).collect(),
+        out_of_distribution: common.into_iter().map(|entry| data(entry, inputs)).collect(),
         models: vec![],
     }
 }
@@ -49,19 +50,31 @@ fn shares_threshold(suites: &Suites) -> bool {
     suites.iter().all(|suite| suite.threshold == suites.first().threshold)
 }
 
-/// The record of the model of `suite`, one of `suites`, that was measured.
+/// The record of the model of `suite`, one of `suites`, that was measured, when its file had the SHA-256
+/// `measured`.
 ///
 /// # Errors
-/// Where its file can no longer be read, or is no longer the one that the detectors were fitted for.
-pub fn of_model(suites: &Suites, suite: &Suite, outcome: &Outcome) -> anyhow::Result<ModelRecord> {
+/// Where its file can no longer be read, or is no longer the one that was measured.
+pub fn of_model(
+    suites: &Suites,
+    suite: &Suite,
+    outcome: &Outcome,
+    measured: &str,
+) -> anyhow::Result<ModelRecord> {
     let entry = suite.model();
-    let file = ModelFile::read(&entry.path)?;
-    let measured = outcome.detectors.iter().map(|saved| &saved.model_sha256);
     let path = entry.path.display();
+    let remedy = "restore it and repeat the command: what is finished is kept";
+    let file = ModelFile::read(&entry.path)
+        .with_context(|| format!("{path} was lost while it was being measured; {remedy}"))?;
     ensure!(
-        measured.into_iter().all(|sha256| *sha256 == file.sha256),
-        "{path} changed while it was being measured; run again"
+        measured == file.sha256,
+        "{path} changed while it was being measured: its SHA-256 was {measured} and is {}; {remedy}",
+        file.sha256
     );
+    let (engine, device) = match outcome.mixed.is_empty() {
+        true => EngineInfo::names(std::slice::from_ref(&outcome.engine)),
+        false => EngineInfo::names(&outcome.mixed),
+    };
     let contract = Contract::read(&file, &entry.overrides()?)?;
     let parity = contract.parity.as_ref().map(|parity| ParityRecord {
         images: parity.count,
@@ -78,8 +91,9 @@ pub fn of_model(suites: &Suites, suite: &Suite, outcome: &Outcome) -> anyhow::Re
         dequantisation: dequantisation(outcome.spec.dequantisation).to_owned(),
         measured_on: outcome.data.clone(),
         threshold: (!shares_threshold(suites)).then(|| threshold(&suite.threshold)),
-        engine: outcome.engine.to_string(),
-        device: outcome.engine.device.to_string(),
+        engine,
+        device,
+        mixed_engines: outcome.mixed.iter().map(|by| format!("{by} ({})", by.device)).collect(),
         parity,
         gradient: gradient(&file, &contract),
         trained_on: contract.dataset,
@@ -87,11 +101,12 @@ pub fn of_model(suites: &Suites, suite: &Suite, outcome: &Outcome) -> anyhow::Re
     })
 }
 
-fn data(entry: &DataEntry) -> DataRecord {
+fn data(entry: &DataEntry, inputs: &Inputs) -> DataRecord {
     DataRecord {
         name: entry.name.clone(),
         images: entry.images.display().to_string(),
         limit: entry.limit,
+        files: inputs.files(entry).unwrap_or_default().to_vec(),
         out_of_distribution: vec![],
     }
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::{
     output,
-    report::{html, markdown, results::Results, tables},
+    report::{html, markdown, parquet, results::Results, tables},
 };
 
 /// Write a run's report: one HTML file, report.html, that needs nothing else and loads nothing.
@@ -23,17 +23,35 @@ pub struct Args {
     /// Print the paper's tables as Markdown instead, and write no file.
     #[arg(long)]
     markdown: bool,
+    /// Write results.parquet and samples.parquet beside the CSV files instead: the same columns, with
+    /// types.
+    #[arg(long, conflicts_with_all = ["markdown", "out"])]
+    parquet: bool,
 }
 
 const EXAMPLES: &str = "\
 Examples:
   evaluate run onnx/suites/demo.toml && evaluate report out/demo
-  evaluate report out/demo --markdown > tables.md";
+  evaluate report out/demo --markdown > tables.md
+  evaluate report out/demo --parquet";
 
 pub fn run(args: &Args) -> anyhow::Result<()> {
+    if args.parquet {
+        for (file, rows) in parquet::write(&args.folder)? {
+            let path = args.folder.join(file);
+            output::print(&format!("Written: {} ({rows} rows)\n", path.display()))?;
+        }
+        return Ok(());
+    }
     let results = Results::read(&args.folder)?;
     if args.markdown {
         let tables = tables::all(&results).map(|table| markdown::table(&table));
+        let mixed = results.record.models.iter().filter(|model| !model.mixed_engines.is_empty());
+        let mixed: Vec<&str> = mixed.map(|model| model.name.as_str()).collect();
+        if !mixed.is_empty() {
+            let models = mixed.join(", ");
+            output::print(&format!("**Mixed engines**: {models} (see run.json).\n\n"))?;
+        }
         output::print(&tables.join("\n"))?;
         return Ok(());
     }

@@ -5,11 +5,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::Context;
 use serde::Serialize;
-use undetected_onnx::suite::{Event, Outcome, Suite, Suites, detector_file};
+use undetected_onnx::{
+    Error,
+    suite::{Event, Outcome, detector_file},
+};
 
-use super::provenance;
 use crate::{
     output::{GrowingCsv, write_text},
     report::run_record::{self, ModelRecord, RunRecord},
@@ -73,18 +74,13 @@ impl ResultFiles {
         }
     }
 
-    /// Adds the model of `suite`, one of `suites`, to run.json, before its numbers are published.
+    /// Adds a model to run.json, before its numbers are published.
     ///
     /// # Errors
-    /// Where its file has changed, or run.json cannot be written.
-    pub fn record_model(
-        &mut self,
-        suites: &Suites,
-        suite: &Suite,
-        outcome: &Outcome,
-    ) -> anyhow::Result<()> {
-        self.models.push(provenance::of_model(suites, suite, outcome)?);
-        let record = RunRecord { models: self.models.clone(), ..provenance::of_suites(suites) };
+    /// Where run.json cannot be written.
+    pub fn record_model(&mut self, run: RunRecord, model: ModelRecord) -> anyhow::Result<()> {
+        self.models.push(model);
+        let record = RunRecord { models: self.models.clone(), ..run };
         write_text(&self.folder.join(run_record::FILE), &record.text()?)
     }
 
@@ -177,12 +173,12 @@ impl ResultFiles {
 }
 
 fn make(folder: &Path) -> anyhow::Result<()> {
-    fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))
+    Ok(fs::create_dir_all(folder).map_err(Error::unwritable(folder))?)
 }
 
 fn push<T: Serialize>(file: &mut GrowingCsv, row: &T) -> undetected_onnx::Result<()> {
     let path = file.path().to_owned();
-    file.push(row).map_err(|source| undetected_onnx::Error::Io { path, source })
+    file.push(row).map_err(Error::unwritable(path))
 }
 
 fn push_all<T: Serialize>(file: &mut GrowingCsv, rows: &[T]) -> undetected_onnx::Result<()> {

@@ -7,6 +7,7 @@ use undetected_onnx::suite::Shard;
 use super::{
     measure::{Answers, measure, work},
     progress::ProgressMode,
+    scheduler,
     suite_args::SuiteArgs,
 };
 
@@ -32,31 +33,13 @@ pub struct Args {
     /// Do one part of the work only, I of N; `evaluate merge` puts the parts together. Every shard
     /// scores the data; the rest, attacks above all, is shared. `slurm` takes I and N from a Slurm job
     /// array, `kubernetes/N` takes I from an indexed job of N completions.
-    #[arg(long, value_name = "I/N", value_parser = shard)]
+    #[arg(long, value_name = "I/N", value_parser = scheduler::shard)]
     shard: Option<Shard>,
     /// How progress is shown.
     #[arg(long, value_enum, default_value_t = ProgressMode::Bar)]
     progress: ProgressMode,
     #[command(flatten)]
     suite: SuiteArgs,
-}
-
-/// A shard, from the text or from what a scheduler has put into the environment.
-fn shard(text: &str) -> Result<Shard, String> {
-    let number = |name: &str| -> Result<usize, String> {
-        let value = std::env::var(name).map_err(|_| format!("{name} is not in the environment"))?;
-        value.parse().map_err(|_| format!("{name} is '{value}', which is no number"))
-    };
-    if text == "slurm" {
-        let place = number("SLURM_ARRAY_TASK_ID")?
-            .checked_sub(number("SLURM_ARRAY_TASK_MIN")?)
-            .ok_or("SLURM_ARRAY_TASK_ID is below SLURM_ARRAY_TASK_MIN")?;
-        return format!("{}/{}", place + 1, number("SLURM_ARRAY_TASK_COUNT")?).parse();
-    }
-    match text.strip_prefix("kubernetes/") {
-        Some(count) => format!("{}/{count}", number("JOB_COMPLETION_INDEX")? + 1).parse(),
-        None => text.parse(),
-    }
 }
 
 const EXAMPLES: &str = "\

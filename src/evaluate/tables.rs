@@ -2,6 +2,7 @@
 
 use undetected_onnx::{
     detect::StatisticKind,
+    engine::EngineInfo,
     record::Row,
     statistics::{CONFIDENCE, Estimate},
     suite::{Attacked, Outcome, Task},
@@ -18,10 +19,20 @@ pub fn tables(outcome: &Outcome) -> String {
         true => "\nStatistic 'gradient' in nats per pixel range.",
         false => "",
     };
+    let by = match outcome.mixed.as_slice() {
+        [] => format!("{} ({})", outcome.engine, outcome.engine.device),
+        mixed => {
+            let (engines, devices) = EngineInfo::names(mixed);
+            format!(
+                "{engines} ({devices})\nMIXED ENGINES: shards on different engines were merged; their \
+                 numbers differ in the last digits"
+            )
+        }
+    };
     let title = format!(
-        "{} on {} ({})\nIntervals at 99 %. bits/dim: lower = likelier. Scores in nats: higher = likelier \
+        "{} on {by}\nIntervals at 99 %. bits/dim: lower = likelier. Scores in nats: higher = likelier \
          real.{gradient}\n\n",
-        outcome.spec.name, outcome.engine, outcome.engine.device
+        outcome.spec.name
     );
     let sections = [
         accuracy(real),

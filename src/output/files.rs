@@ -8,6 +8,7 @@ use std::{
 
 use anyhow::{Context, ensure};
 use serde::Serialize;
+use undetected_onnx::Error;
 
 /// Rows as CSV text with a header.
 ///
@@ -50,7 +51,7 @@ pub fn write_bytes(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
         file.persist(path)?;
         Ok(())
     };
-    write().with_context(|| cannot(path))
+    Ok(write().map_err(Error::unwritable(path))?)
 }
 
 /// A file of its own name in the folder, readable by whom the user lets read new files.
@@ -78,7 +79,7 @@ impl GrowingCsv {
     /// Where the folder cannot be written, naming the file.
     pub fn create(path: &Path) -> anyhow::Result<Self> {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        let file = new_file(folder.unwrap_or(Path::new("."))).with_context(|| cannot(path))?;
+        let file = new_file(folder.unwrap_or(Path::new("."))).map_err(Error::unwritable(path))?;
         let writer = csv::Writer::from_writer(file);
         Ok(Self { path: path.to_owned(), writer, rows: 0, kept: (0, 0) })
     }
@@ -89,7 +90,10 @@ impl GrowingCsv {
     /// Where it cannot be written.
     pub fn push<T: Serialize>(&mut self, row: &T) -> std::io::Result<()> {
         self.rows += 1;
-        self.writer.serialize(row).map_err(std::io::Error::other)
+        self.writer.serialize(row).map_err(|error| match error.into_kind() {
+            csv::ErrorKind::Io(error) => error,
+            other => std::io::Error::other(format!("{other:?}")),
+        })
     }
 
     /// Rows so far.
@@ -114,18 +118,23 @@ impl GrowingCsv {
             file.seek(std::io::SeekFrom::End(0))?;
             Ok(csv::WriterBuilder::new().has_headers(rows == 0).from_writer(file))
         };
-        let writer = rewind().with_context(|| cannot(&path))?;
+        let writer = rewind().map_err(Error::unwritable(&path))?;
         Ok(Self { path, writer, rows, kept: (rows, bytes) })
     }
 
     /// Puts what there is so far in its place, in one step; more can follow. Without a row there is
-    /// no file.
+    /// no file: one of an earlier run goes.
     ///
     /// # Errors
     /// Where it cannot be written, naming the file.
     pub fn publish(&mut self) -> anyhow::Result<()> {
         if self.rows == 0 {
-            return Ok(());
+            return match fs::remove_file(&self.path) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    Err(Error::unwritable(&self.path)(error).into())
+                }
+                _ => Ok(()),
+            };
         }
         let mut publish = || -> std::io::Result<()> {
             self.writer.flush()?;
@@ -137,12 +146,8 @@ impl GrowingCsv {
             self.kept = (self.rows, self.writer.get_ref().as_file().metadata()?.len());
             Ok(())
         };
-        publish().with_context(|| cannot(&self.path))
+        Ok(publish().map_err(Error::unwritable(&self.path))?)
     }
-}
-
-fn cannot(path: &Path) -> String {
-    format!("cannot write {}", path.display())
 }
 
 /// Makes a new folder, in one step as well: `fill` writes its files into another one beside it.
@@ -156,7 +161,7 @@ pub fn write_folder<T>(
     ensure_absent(path)?;
     let parent = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     let parent = parent.unwrap_or(Path::new("."));
-    let cannot = || cannot(path);
+    let cannot = || format!("cannot write {}", path.display());
     fs::create_dir_all(parent).with_context(cannot)?;
     let work = tempfile::tempdir_in(parent).with_context(cannot)?;
     // A folder in the private one, so that it gets the rights that the user's folders get.

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use undetected_onnx::Error;
 
 /// Rows on their way to a file, which takes them in order and one at a time.
 ///
@@ -51,7 +52,7 @@ impl Journal {
             file.seek(SeekFrom::End(0))?;
             if whole.is_empty() { file.write_all(format!("{header}\n").as_bytes()) } else { Ok(()) }
         };
-        start().with_context(|| format!("cannot write {}", shown(path)))?;
+        start().map_err(Error::unwritable(path))?;
         let (path, next, waiting) = (path.to_owned(), rows.len(), BTreeMap::new());
         Ok((Journal { path, file, next, waiting }, rows))
     }
@@ -65,8 +66,7 @@ impl Journal {
         let line = text.split_inclusive('\n').nth(1).unwrap_or_default();
         self.waiting.insert(index, line.to_owned());
         while let Some(line) = self.waiting.remove(&self.next) {
-            let written = self.file.write_all(line.as_bytes());
-            written.with_context(|| format!("cannot write {}", shown(&self.path)))?;
+            self.file.write_all(line.as_bytes()).map_err(Error::unwritable(&self.path))?;
             self.next += 1;
         }
         Ok(())
@@ -77,7 +77,7 @@ impl Journal {
     /// # Errors
     /// Where the file cannot be written, naming it.
     pub fn finish(self) -> Result<()> {
-        self.file.sync_all().with_context(|| format!("cannot write {}", shown(&self.path)))
+        Ok(self.file.sync_all().map_err(Error::unwritable(&self.path))?)
     }
 }
 

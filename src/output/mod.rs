@@ -135,10 +135,13 @@ fn without_trailing_zeros(digits: &str) -> &str {
 }
 
 /// Writes a result to standard output. A reader that closed the pipe has what it wanted.
-pub fn print(text: &str) -> io::Result<()> {
+///
+/// # Errors
+/// Where it cannot be written: the disk of the file that it goes to may be full.
+pub fn print(text: &str) -> undetected_onnx::Result<()> {
     let mut stdout = io::stdout().lock();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
-        result => result,
+        result => result.map_err(undetected_onnx::Error::unwritable("the standard output")),
     }
 }

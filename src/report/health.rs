@@ -55,6 +55,15 @@ fn parity(model: &ModelResults) -> Option<Flag> {
 }
 
 fn engines(model: &ModelResults) -> Option<Flag> {
+    let mixed = &model.record.mixed_engines;
+    if !mixed.is_empty() {
+        let shards = mixed.iter().enumerate().map(|(place, by)| format!("{} {by}", place + 1));
+        return Some(warning(format!(
+            "Shards on different engines were merged ({}): paths, attacks and other data mix numbers that \
+             differ in their last digits. Do not compare them digit by digit with a run on one engine.",
+            shards.collect::<Vec<_>>().join(", ")
+        )));
+    }
     let mut seen: Vec<String> = Vec::new();
     for row in &model.rows {
         let engine = format!("{} ({})", row.engine, row.device);
@@ -184,6 +193,10 @@ mod tests {
         let mut mixed = healthy();
         mixed.rows[0].device = "cuda".to_owned();
         assert!(flagged(&mixed).1.contains("different engines"));
+        mixed.record.mixed_engines = ["a 1 (cpu)", "b 2 (cuda)"].map(str::to_owned).to_vec();
+        let (level, text) = flagged(&mixed);
+        assert_eq!(level, Level::Warning);
+        assert!(text.contains("merged (1 a 1 (cpu), 2 b 2 (cuda))"), "{text}");
 
         let mut attacked = healthy();
         let flag = row("a", "attack", "flag_zero_gradient", "images", 2.0);

@@ -11,6 +11,7 @@ pub mod html;
 pub mod labels;
 pub mod markdown;
 pub mod paper_tables;
+pub mod parquet;
 mod picture;
 mod raster;
 pub mod results;

@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 
 /// The file's name in a run's folder.
 pub const FILE: &str = "run.json";
-/// Raised when a field changes its meaning. One that is new and not always written does not raise it:
-/// programs that do not know it refuse it by its name.
-const FORMAT: &str = "undetected-run-1";
+/// Raised when a field changes its meaning, or is always written from then on. One that is new and not
+/// always written does not raise it: programs that do not know it refuse it by its name.
+const FORMAT: &str = "undetected-run-2";
 
 /// A run. Nothing in it depends on when or how fast it ran.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -46,6 +46,8 @@ pub struct DataRecord {
     pub images: String,
     /// Images taken, where not all were.
     pub limit: Option<usize>,
+    /// Name and SHA-256 of each of its files, labels among them.
+    pub files: Vec<(String, String)>,
     /// Files of images that models of this data alone should reject.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub out_of_distribution: Vec<DataRecord>,
@@ -117,6 +119,9 @@ pub struct ModelRecord {
     pub engine: String,
     /// Where.
     pub device: String,
+    /// What each shard computed with, in order, where shards on different engines were merged; else
+    /// none.
+    pub mixed_engines: Vec<String>,
     /// The values of the training framework that the engine reproduced; none where the file has none.
     pub parity: Option<ParityRecord>,
     /// Whether log p can be differentiated by the input.
@@ -200,7 +205,7 @@ mod tests {
 
     #[test]
     fn what_is_no_record_is_refused_with_the_field_and_the_remedy() {
-        let error = refused("{\"format\": \"undetected-run-1\"}");
+        let error = refused("{\"format\": \"undetected-run-2\"}");
         assert!(error.contains("run.json") && error.contains("missing field `version`"), "{error}");
         assert!(error.contains("run again"), "{error}");
         let unknown = refused("{\"colour\": 1}");

@@ -97,7 +97,7 @@ fn name_of(path: &Path) -> String {
     }
 }
 
-fn labels_beside(path: &Path) -> Option<PathBuf> {
+pub(super) fn labels_beside(path: &Path) -> Option<PathBuf> {
     let file = path.file_name()?.to_string_lossy();
     let labels = file.replace("images", "labels").replace("idx3", "idx1");
     let beside = path.with_file_name(&labels);

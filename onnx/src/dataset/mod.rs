@@ -49,6 +49,20 @@ pub(crate) fn file(path: &Path) -> PathBuf {
     if path.is_dir() { path.join(cifar10::TEST_FILE) } else { path.to_owned() }
 }
 
+/// Every file that a data set is read from.
+///
+/// # Errors
+/// [`Error::Io`] where the images cannot be read, [`Error::Dataset`] where they are of no known kind.
+pub(crate) fn files(images: &Path, labels: Option<&Path>) -> Result<Vec<PathBuf>> {
+    let images = file(images);
+    let beside = match kind(&images)? {
+        Kind::Idx => idx::labels_beside(&images),
+        Kind::Npz | Kind::Cifar10 => None,
+    };
+    let labels = labels.map(Path::to_owned).or(beside);
+    Ok(std::iter::once(images).chain(labels).collect())
+}
+
 impl Images {
     /// Reads a data set, its kind told by its content: IDX (plain or gzip, the label file found
     /// beside it by its usual name), CIFAR-10 binary (a file or the folder holding

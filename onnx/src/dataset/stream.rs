@@ -127,7 +127,8 @@ impl ImageStream {
     /// Shows every image to `look`, `size` at a time and in order, with the index of the first.
     ///
     /// # Errors
-    /// Where the file cannot be read any more, or `look` fails.
+    /// Where the file cannot be read any more, or `look` fails; [`Error::Dataset`] where it was cut
+    /// since it was opened.
     ///
     /// # Panics
     /// If `size` is 0.
@@ -141,8 +142,8 @@ impl ImageStream {
             let count = size.min(self.len - first);
             let pixels = match &self.origin {
                 Origin::Memory(pixels) => self.part(pixels, first, count),
-                Origin::Idx(path) => self.read(path, &mut reader, count, 0)?,
-                Origin::Cifar10(path) => self.read(path, &mut reader, count, 1)?,
+                Origin::Idx(path) => self.read(path, &mut reader, (first, count), 0)?,
+                Origin::Cifar10(path) => self.read(path, &mut reader, (first, count), 1)?,
             };
             let labels = self.head.labels.as_ref().map(|all| all[first..first + count].to_vec());
             let (shape, pad) = self.stored;
@@ -202,17 +203,29 @@ impl ImageStream {
         }
     }
 
-    /// `count` records of an image behind `skip` bytes each.
+    /// `count` records, the first of them that of image `first`, of an image behind `skip` bytes each.
     fn read(
         &self,
         path: &Path,
         reader: &mut dyn Read,
-        count: usize,
+        (first, count): (usize, usize),
         skip: usize,
     ) -> Result<Pixels> {
         let len = self.stored.0.len();
         let mut bytes = vec![0; count * (len + skip)];
-        reader.read_exact(&mut bytes).map_err(Error::io(path))?;
+        reader.read_exact(&mut bytes).map_err(|error| match error.kind() {
+            io::ErrorKind::UnexpectedEof => Error::dataset(
+                path,
+                "pixels",
+                format!("those of {} images, as when the file was opened", self.len),
+                format!(
+                    "its end among those of images {first} to {}. Something has cut it since; \
+                     restore it and repeat the command",
+                    first + count - 1
+                ),
+            ),
+            _ => Error::io(path)(error),
+        })?;
         let bytes = match skip {
             0 => bytes,
             _ => {

@@ -1,6 +1,6 @@
 //! Fitted detectors in files: JSON that says what they were fitted for.
 
-use std::{fs, path::Path};
+use std::{fs, io::Write, path::Path};
 
 use serde::{Deserialize, Serialize};
 
@@ -9,6 +9,7 @@ use crate::{
     complexity,
     error::{Error, Result},
     model::{Dequantisation, ModelSpec},
+    whole_file,
 };
 
 const FORMAT: &str = "undetected-detector-1";
@@ -63,13 +64,13 @@ struct Record {
 }
 
 impl SavedDetector {
-    /// Writes the file.
+    /// Writes the file, in one step.
     ///
     /// # Errors
-    /// [`Error::Io`].
+    /// [`Error::Unwritable`].
     pub fn save(&self, path: &Path) -> Result<()> {
         let text = serde_json::to_string_pretty(&self.record()).expect("text and numbers are JSON");
-        fs::write(path, text + "\n").map_err(Error::io(path))
+        whole_file::write(path, |file| file.write_all((text + "\n").as_bytes()))
     }
 
     fn record(&self) -> Record {

@@ -70,6 +70,20 @@ pub struct EngineInfo {
 }
 
 impl EngineInfo {
+    /// Those of several, each once and joined by plus signs, and the same of their devices.
+    pub fn names(engines: &[Self]) -> (String, String) {
+        let joined = |name: &dyn Fn(&Self) -> String| {
+            let mut names: Vec<String> = vec![];
+            for name in engines.iter().map(name) {
+                if !names.contains(&name) {
+                    names.push(name);
+                }
+            }
+            names.join(" + ")
+        };
+        (joined(&Self::to_string), joined(&|engine| engine.device.to_string()))
+    }
+
     /// Whether an image's last digits depend on the size of its batch: tract computes image by
     /// image, other engines may not.
     pub fn depends_on_batch(&self) -> bool {

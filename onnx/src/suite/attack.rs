@@ -20,6 +20,7 @@ use crate::{
     dequantise,
     detect::{SavedDetector, ThresholdDetector},
     eligible::Eligible,
+    engine::EngineInfo,
     error::{Error, Result},
     model::{Batch, ConditionalModel, Differentiable, ModelSpec},
     record::AttackRow,
@@ -61,8 +62,23 @@ pub(super) struct Target<'a> {
     pub(super) scored: &'a Scored,
     pub(super) split: &'a Split,
     pub(super) detectors: &'a [SavedDetector],
+    /// At least one; of several image i's outcome is found under the i-th, going round.
+    pub(super) owners: Vec<Owner>,
     pub(super) sha256: &'a str,
     pub(super) kept: Kept<'a>,
+}
+
+/// Who found outcomes: an engine, with the detectors fitted to its scores.
+#[derive(Clone)]
+pub(super) struct Owner {
+    pub(super) engine: EngineInfo,
+    detectors: Vec<SavedDetector>,
+}
+
+impl Owner {
+    pub(super) fn new(engine: EngineInfo, detectors: Vec<SavedDetector>) -> Self {
+        Self { engine, detectors }
+    }
 }
 
 /// What is attacked and what is left, each as index and class.
@@ -80,7 +96,7 @@ struct Basis<'a> {
     format: &'a str,
     version: &'a str,
     model: &'a str,
-    engine: &'a str,
+    engine: String,
     device: String,
     attack: &'a AttackSettings,
     detector: String,
@@ -92,16 +108,20 @@ struct Basis<'a> {
     noise: &'a [f32],
 }
 
-impl Target<'_> {
-    fn detector(&self, settings: &AttackSettings) -> Result<&SavedDetector> {
-        let kind = settings.detector;
-        let found = self.detectors.iter().find(|saved| saved.detector.statistic().kind() == kind);
-        found.ok_or_else(|| {
-            let problem = format!("there is no detector '{}' to judge by", kind.name());
-            Error::setting(format!("attack '{}'", settings.name()), problem)
-        })
-    }
+/// The one that an attack is judged by.
+fn detector<'a>(
+    detectors: &'a [SavedDetector],
+    settings: &AttackSettings,
+) -> Result<&'a SavedDetector> {
+    let kind = settings.detector;
+    let found = detectors.iter().find(|saved| saved.detector.statistic().kind() == kind);
+    found.ok_or_else(|| {
+        let problem = format!("there is no detector '{}' to judge by", kind.name());
+        Error::setting(format!("attack '{}'", settings.name()), problem)
+    })
+}
 
+impl Target<'_> {
     /// Attacks, and puts the numbers into `table`; nothing comes out of a shard.
     ///
     /// # Errors
@@ -114,7 +134,7 @@ impl Target<'_> {
         table: &mut Table,
         report: &mut dyn FnMut(Event<'_>) -> Result<()>,
     ) -> Result<Option<Attacked>> {
-        let saved = self.detector(settings)?;
+        let saved = detector(self.detectors, settings)?;
         let name = settings.name();
         let Chosen { eligible, images: chosen, rest } =
             self.choose(settings, &saved.detector, table.seed)?;
@@ -127,23 +147,8 @@ impl Target<'_> {
             fixed_shape: table.engine.depends_on_batch(),
             seed: table.seed,
         };
-        let basis = Basis {
-            format: FORMAT,
-            version: env!("CARGO_PKG_VERSION"),
-            model: self.sha256,
-            engine: &table.engine.to_string(),
-            device: table.engine.device.to_string(),
-            attack: settings,
-            detector: format!("{:?}", saved.detector),
-            settings: run,
-            pool: pool.as_ref().map(|pool| (pool.x.as_slice(), &pool.classes[..])),
-            index: 0,
-            goal: Goal::Misclassified { label: 0 },
-            x: &[],
-            noise: &[],
-        };
-        let units: Vec<Unit> =
-            (0..chosen.len()).map(|place| unit(&basis, &subjects, place)).collect();
+        let unit = |place| self.unit(settings, run, pool.as_ref(), &subjects, place);
+        let units = (0..chosen.len()).map(unit).collect::<Result<Vec<_>>>()?;
         report(Event::AttackStarted {
             attack: &name,
             images: chosen.len(),
@@ -199,6 +204,36 @@ impl Target<'_> {
         let rest = images.split_off(settings.images.get().min(images.len()));
         images.sort_unstable();
         Ok(Chosen { eligible, images, rest })
+    }
+
+    /// The name of the outcome of the image at `place`.
+    fn unit(
+        &self,
+        settings: &AttackSettings,
+        run: Settings,
+        pool: Option<&Pool>,
+        subjects: &Subjects,
+        place: usize,
+    ) -> Result<Unit> {
+        let Owner { engine, detectors } = &self.owners[place % self.owners.len()];
+        let column =
+            |matrix: &DMatrix<f32>| matrix.column(place).iter().copied().collect::<Vec<_>>();
+        let (x, noise) = (column(&subjects.batch.x), column(&subjects.batch.noise));
+        Ok(Unit::of(&Basis {
+            format: FORMAT,
+            version: env!("CARGO_PKG_VERSION"),
+            model: self.sha256,
+            engine: engine.to_string(),
+            device: engine.device.to_string(),
+            attack: settings,
+            detector: format!("{:?}", detector(detectors, settings)?.detector),
+            settings: Settings { fixed_shape: engine.depends_on_batch(), ..run },
+            pool: pool.map(|pool| (pool.x.as_slice(), &pool.classes[..])),
+            index: subjects.indices[place],
+            goal: subjects.goals[place],
+            x: &x,
+            noise: &noise,
+        }))
     }
 
     /// The first so many images of each class.
@@ -258,21 +293,6 @@ impl Target<'_> {
             goals: chosen.iter().map(goal).collect::<Result<_>>()?,
         })
     }
-}
-
-fn unit(basis: &Basis<'_>, subjects: &Subjects, place: usize) -> Unit {
-    let column = |matrix: &DMatrix<f32>| matrix.column(place).iter().copied().collect::<Vec<_>>();
-    let (x, noise) = (column(&subjects.batch.x), column(&subjects.batch.noise));
-    let (index, goal) = (subjects.indices[place], subjects.goals[place]);
-    Unit::of(&Basis {
-        index,
-        goal,
-        x: &x,
-        noise: &noise,
-        detector: basis.detector.clone(),
-        device: basis.device.clone(),
-        ..*basis
-    })
 }
 
 /// Outcomes so far.

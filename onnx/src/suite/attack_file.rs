@@ -1,38 +1,39 @@
 //! The images of an attack in a file of NumPy's.
 
-use std::{fs::File, io, path::Path};
+use std::{
+    io::{Cursor, Write},
+    path::Path,
+};
 
 use nalgebra::DMatrix;
 use ndarray::{Array1, Array2, ArrayView4};
 use ndarray_npy::{NpzWriter, WriteNpzError};
 
 use super::Attacked;
-use crate::{
-    attack::Outcome,
-    error::{Error, Result},
-    model::ModelSpec,
-};
+use crate::{attack::Outcome, error::Result, model::ModelSpec, whole_file};
 
 impl Attacked {
-    /// Writes an NPZ archive, compressed, with the M images for which the attack has an answer.
+    /// Writes an NPZ archive, compressed and in one step, with the M images for which the attack has
+    /// an answer.
     ///
     /// `index`, `label`, `predicted` (M, int64); `original`, `adversarial` (M, C, H, W, float32, in
     /// the model's pixel range); `l2` (M, float64, on pixels scaled to \[0, 1\]); `undetected` (M,
     /// bool); `log_prob_original`, `log_prob_adversarial` (M, K, float64, nats).
     ///
     /// # Errors
-    /// [`Error::Io`] where it cannot be written.
+    /// [`crate::Error::Unwritable`].
     pub fn write_npz(&self, spec: &ModelSpec, path: &Path) -> Result<()> {
-        let file = File::create(path).map_err(Error::io(path))?;
-        self.add_arrays(spec, NpzWriter::new_compressed(file))
-            .map_err(|error| Error::io(path)(io::Error::other(error)))
+        // In memory first, where it cannot fail half-way.
+        let archive = NpzWriter::new_compressed(Cursor::new(vec![]));
+        let bytes = self.add_arrays(spec, archive).expect("memory takes every array");
+        whole_file::write(path, |file| file.write_all(bytes.get_ref()))
     }
 
     fn add_arrays(
         &self,
         spec: &ModelSpec,
-        mut archive: NpzWriter<File>,
-    ) -> std::result::Result<(), WriteNpzError> {
+        mut archive: NpzWriter<Cursor<Vec<u8>>>,
+    ) -> std::result::Result<Cursor<Vec<u8>>, WriteNpzError> {
         let places: Vec<usize> = (0..self.outcomes.len())
             .filter(|place| self.outcomes[*place].image.is_some())
             .collect();
@@ -70,6 +71,6 @@ impl Attacked {
             "log_prob_adversarial",
             &densities(&|place| answer(place).log_prob.clone()),
         )?;
-        archive.finish().map(drop)
+        archive.finish()
     }
 }

@@ -135,15 +135,15 @@ impl Plan {
 
     /// The detectors, fitted where they are to be.
     pub(super) fn detectors(
-        self,
+        &self,
         suite: &Suite,
         spec: &ModelSpec,
         model_sha256: &str,
         (dataset, scored, split): (&str, &Scored, &Split),
     ) -> Result<Vec<SavedDetector>> {
         let (kinds, rate, per_class) = match self {
-            Self::Given(saved) => return Ok(saved),
-            Self::Fit { kinds, rate, per_class } => (kinds, rate, per_class),
+            Self::Given(saved) => return Ok(saved.clone()),
+            Self::Fit { kinds, rate, per_class } => (kinds, *rate, *per_class),
         };
         let fit = |kind: StatisticKind| -> Result<SavedDetector> {
             let centre = scored.iter().filter(|score| split.part(score.index) == Part::Centre);
@@ -169,7 +169,7 @@ impl Plan {
             })
         };
         let fit = |kind| fit(kind).map_err(|error| of_statistic(kind, error));
-        kinds.into_iter().map(fit).collect()
+        kinds.iter().map(|kind| fit(*kind)).collect()
     }
 }
 

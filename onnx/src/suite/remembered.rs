@@ -20,14 +20,16 @@ const FORMAT: &str = "log-prob-1";
 /// numbers that it is asked for.
 pub(super) struct Remembered<'a, 'm> {
     pub(super) model: &'a mut Model<'m>,
-    pub(super) engine: &'a EngineInfo,
+    /// What computes; where there are several, that of each shard.
+    pub(super) engines: &'a [EngineInfo],
     pub(super) sha256: &'a str,
     pub(super) units: Option<&'a Units>,
-    /// Of all calls this shard makes only those whose turn it is; the answers to others are zeros,
-    /// and nothing may be made of them.
+    /// Of all turns this shard takes only its own; the answers to others are zeros, and nothing may be
+    /// made of them.
     pub(super) shard: Option<Shard>,
-    /// Calls so far.
-    pub(super) calls: usize,
+    /// Turns so far. Values are a turn; a gradient is that of the values before it, which its
+    /// cotangent is made of.
+    pub(super) turns: usize,
 }
 
 #[derive(Serialize)]
@@ -43,27 +45,27 @@ struct Basis<'a> {
 }
 
 impl Remembered<'_, '_> {
-    /// Whether the next call is this shard's.
-    fn takes_turn(&mut self) -> bool {
-        let turn = self.calls;
-        self.calls += 1;
+    /// Whether this turn is this shard's.
+    fn takes(&self, turn: usize) -> bool {
         self.shard.is_none_or(|shard| shard.takes(turn))
     }
 
-    /// What is kept of a call, or else what `ask` finds, which is then kept.
+    /// What is kept of a call in this turn, or else what `ask` finds, which is then kept.
     fn recall<T: Serialize + DeserializeOwned>(
         &mut self,
+        turn: usize,
         batch: &Batch,
         cotangent: &[f64],
         ask: impl FnOnce(&mut Model<'_>) -> Result<T>,
     ) -> Result<T> {
         let Some(units) = self.units else { return ask(self.model) };
+        let engine = &self.engines[turn % self.engines.len()];
         let unit = Unit::of(&Basis {
             format: FORMAT,
             version: env!("CARGO_PKG_VERSION"),
             model: self.sha256,
-            engine: self.engine.to_string(),
-            device: self.engine.device.to_string(),
+            engine: engine.to_string(),
+            device: engine.device.to_string(),
             x: batch.x.as_slice(),
             noise: batch.noise.as_slice(),
             cotangent,
@@ -84,13 +86,15 @@ impl ConditionalModel for Remembered<'_, '_> {
 
     fn log_prob(&mut self, batch: &Batch) -> Result<DMatrix<f64>> {
         let (classes, columns) = (self.spec().classes.len(), batch.len());
-        if !self.takes_turn() {
+        let turn = self.turns;
+        self.turns += 1;
+        if !self.takes(turn) {
             return Ok(DMatrix::zeros(classes, columns));
         }
         let ask = |model: &mut Model<'_>| {
             model.values().log_prob(batch).map(|found| found.as_slice().to_vec())
         };
-        Ok(DMatrix::from_vec(classes, columns, self.recall(batch, &[], ask)?))
+        Ok(DMatrix::from_vec(classes, columns, self.recall(turn, batch, &[], ask)?))
     }
 }
 
@@ -102,7 +106,8 @@ impl Differentiable for Remembered<'_, '_> {
     ) -> Result<(DMatrix<f64>, DMatrix<f32>)> {
         let (classes, pixels) = (cotangent.nrows(), batch.x.nrows());
         let columns = batch.len();
-        if !self.takes_turn() {
+        let turn = self.turns.checked_sub(1).expect("values come before their gradient");
+        if !self.takes(turn) {
             return Ok((DMatrix::zeros(classes, columns), DMatrix::zeros(pixels, columns)));
         }
         let ask = |model: &mut Model<'_>| {
@@ -110,7 +115,7 @@ impl Differentiable for Remembered<'_, '_> {
                 model.gradients()?.log_prob_and_gradient(batch, cotangent)?;
             Ok((log_prob.as_slice().to_vec(), gradient.as_slice().to_vec()))
         };
-        let (log_prob, gradient) = self.recall(batch, cotangent.as_slice(), ask)?;
+        let (log_prob, gradient) = self.recall(turn, batch, cotangent.as_slice(), ask)?;
         let log_prob = DMatrix::from_vec(classes, columns, log_prob);
         Ok((log_prob, DMatrix::from_vec(pixels, columns, gradient)))
     }

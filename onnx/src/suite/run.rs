@@ -2,7 +2,7 @@
 
 use super::{
     Attacked, Interpolation, Replay, Shard, Suite, Task, Units,
-    attack::Target,
+    attack::{Owner, Target},
     class_gap, classify,
     data_sets::DataSets,
     detect,
@@ -70,6 +70,8 @@ pub struct Outcome {
     pub spec: ModelSpec,
     /// What computed.
     pub engine: EngineInfo,
+    /// What each shard computed with, in order, where they did not all use one engine; else none.
+    pub mixed: Vec<EngineInfo>,
     /// The data set that the model was trained for.
     pub data: String,
     /// The numbers.
@@ -94,7 +96,7 @@ pub struct Outcome {
 pub struct Subject<'a> {
     /// The model.
     pub model: Model<'a>,
-    /// What computes.
+    /// What computes; with [`Kept::engines`], the first of them.
     pub engine: EngineInfo,
     /// SHA-256 of its file.
     pub sha256: String,
@@ -110,6 +112,17 @@ pub struct Kept<'a> {
     /// Of the work that can be shared this part alone. What comes out is then no result, and only
     /// what is kept is of use: scoring the data, which the rest depends on, is done by every shard.
     pub shard: Option<Shard>,
+    /// Where shards on different engines are put together: what each computed with, in order. Work is
+    /// then found under the engine of the shard that it fell to; what every shard has done for itself,
+    /// under that of the first. Empty otherwise.
+    pub engines: &'a [EngineInfo],
+}
+
+impl Kept<'_> {
+    /// The same for work that is not shared.
+    fn unshared(self) -> Self {
+        Self { shard: None, engines: &[], ..self }
+    }
 }
 
 /// A model with or without gradients.
@@ -150,14 +163,11 @@ impl Model<'_> {
 }
 
 impl<'m> Subject<'m> {
-    fn remembered<'a>(
-        &'a mut self,
-        units: Option<&'a Units>,
-        shard: Option<Shard>,
-        calls: usize,
-    ) -> Remembered<'a, 'm> {
+    fn remembered<'a>(&'a mut self, kept: Kept<'a>, turns: usize) -> Remembered<'a, 'm> {
         let Self { model, engine, sha256, .. } = self;
-        Remembered { model, engine, sha256, units, shard, calls }
+        let Kept { units, shard, engines } = kept;
+        let engines = if engines.is_empty() { std::slice::from_ref(engine) } else { engines };
+        Remembered { model, engines, sha256, units, shard, turns }
     }
 }
 
@@ -227,17 +237,19 @@ pub fn run_model<'a>(
 
     let engine = subject.engine.clone();
     let sha256 = subject.sha256.clone();
-    let table =
-        Table { spec: spec.clone(), engine: engine.clone(), seed: suite.seed, rows: vec![] };
-    let mut run = Run { suite, subject, gradients, batch_size, kept, calls: 0, report, table };
-    let scored = run.see(&data, gap.as_mut(), None)?;
-    let detectors = plan.detectors(suite, &spec, &sha256, (data.name(), &scored, &split))?;
+    let table = Table::new(spec.clone(), engine.clone(), suite.seed);
+    let mut run = Run { suite, subject, gradients, batch_size, kept, turns: 0, report, table };
+    let scored = run.see(&data, gap.as_mut(), kept.unshared())?;
+    let fit =
+        |scored: &Scored| plan.detectors(suite, &spec, &sha256, (data.name(), scored, &split));
+    let detectors = fit(&scored)?;
     let real =
         Real { images: &data, scored: &scored, split: &split, detectors: &detectors, gradients };
     let reliability = run.data(&real)?;
     let class_gap = gap.map(|gap| gap.finish(&mut run.table, data.name()));
+    run.table.comes_from(kept.engines);
     let interpolation = suite.has(Task::Interpolate).then(|| run.walk(&real)).transpose()?;
-    let attacks = run.attacks(&real)?;
+    let attacks = run.attacks(&real, &fit)?;
     let (mut separations, mut likelihoods) = (vec![], vec![]);
     for images in &others {
         let (separated, likelihood) = run.other(images, &real)?;
@@ -248,6 +260,7 @@ pub fn run_model<'a>(
     Ok(Outcome {
         spec,
         engine,
+        mixed: kept.engines.to_vec(),
         data: data.name().to_owned(),
         rows,
         detectors,
@@ -297,8 +310,8 @@ struct Run<'a, 'm> {
     gradients: bool,
     batch_size: usize,
     kept: Kept<'a>,
-    /// Calls of the model so far.
-    calls: usize,
+    /// Turns so far ([`Remembered::turns`]).
+    turns: usize,
     report: &'a mut dyn FnMut(Event<'_>) -> Result<()>,
     table: Table,
 }
@@ -309,7 +322,7 @@ impl Run<'_, '_> {
         &mut self,
         images: &ImageStream,
         mut gap: Option<&mut class_gap::Collector>,
-        shard: Option<Shard>,
+        kept: Kept<'_>,
     ) -> Result<Scored> {
         let (report, spec) = (&mut *self.report, &self.table.spec);
         report(Event::Started { dataset: images.name(), images: images.len() })?;
@@ -323,13 +336,13 @@ impl Run<'_, '_> {
             report(Event::Seen(1))
         };
         let gradients = self.gradients;
-        let mut model = self.subject.remembered(self.kept.units, shard, self.calls);
+        let mut model = self.subject.remembered(kept, self.turns);
         let (size, seed) = (self.batch_size, self.suite.seed);
         match gradients {
             true => for_each_with_gradient(&mut model, images, size, seed, visit)?,
             false => for_each_streamed(&mut model, images, size, seed, visit)?,
         }
-        self.calls = model.calls;
+        self.turns = model.turns;
         Ok(scored)
     }
 
@@ -360,26 +373,57 @@ impl Run<'_, '_> {
     fn walk(&mut self, real: &Real<'_>) -> Result<Interpolation> {
         let Real { images, scored, split, detectors, .. } = *real;
         let ground = Ground { images, scored, split, detectors };
-        let Kept { units, shard } = self.kept;
-        let mut model = self.subject.remembered(units, shard, self.calls);
+        let mut model = self.subject.remembered(self.kept, self.turns);
         let (settings, table) = (&self.suite.interpolate, &mut self.table);
         let walked = ground.walk(settings, &mut model, self.batch_size, table, self.report);
-        self.calls = model.calls;
+        self.turns = model.turns;
         walked
     }
 
-    /// The attacks, one after the other.
-    fn attacks(&mut self, real: &Real<'_>) -> Result<Vec<Attacked>> {
+    /// The attacks, one after the other; `fit` gives the detectors of scores.
+    fn attacks(
+        &mut self,
+        real: &Real<'_>,
+        fit: &dyn Fn(&Scored) -> Result<Vec<SavedDetector>>,
+    ) -> Result<Vec<Attacked>> {
         if !self.suite.attacks_any() {
             return Ok(vec![]);
         }
+        let owners = self.owners(real, fit)?;
         let Real { images, scored, split, detectors, .. } = *real;
         let (sha256, kept) = (&self.subject.sha256, self.kept);
-        let target = Target { images, scored, split, detectors, sha256, kept };
+        let target = Target { images, scored, split, detectors, owners, sha256, kept };
         let model = &mut self.subject.model;
         let attack = |settings| target.attack(settings, model, &mut self.table, self.report);
         let attacked = self.suite.attacks.iter().map(attack).collect::<Result<Vec<_>>>()?;
         Ok(attacked.into_iter().flatten().collect())
+    }
+
+    /// Whose attacks are found: those of one engine, or of each shard in order. The detectors of a
+    /// shard are what its own engine's scores make of them.
+    fn owners(
+        &mut self,
+        real: &Real<'_>,
+        fit: &dyn Fn(&Scored) -> Result<Vec<SavedDetector>>,
+    ) -> Result<Vec<Owner>> {
+        let first = || Owner::new(self.subject.engine.clone(), real.detectors.to_vec());
+        if self.kept.engines.is_empty() {
+            return Ok(vec![first()]);
+        }
+        let (mut owners, turns): (Vec<Owner>, _) = (vec![first()], self.turns);
+        for engine in self.kept.engines {
+            if owners.iter().all(|owner| owner.engine != *engine) {
+                let kept = Kept { engines: std::slice::from_ref(engine), ..self.kept.unshared() };
+                let scored = self.see(real.images, None, kept)?;
+                owners.push(Owner::new(engine.clone(), fit(&scored)?));
+            }
+        }
+        // Every shard has done this for itself: it is nobody's turn.
+        self.turns = turns;
+        let of = |engine: &EngineInfo| {
+            owners.iter().find(|owner| owner.engine == *engine).expect("each was added").clone()
+        };
+        Ok(self.kept.engines.iter().map(of).collect())
     }
 
     /// The tasks on other data.
@@ -388,7 +432,7 @@ impl Run<'_, '_> {
         images: &ImageStream,
         real: &Real<'_>,
     ) -> Result<(Vec<Separation>, Option<Likelihoods>)> {
-        let (name, scored) = (images.name(), self.see(images, None, self.kept.shard)?);
+        let (name, scored) = (images.name(), self.see(images, None, self.kept)?);
         if self.suite.has(Task::Likelihood) {
             likelihood::measure(&mut self.table, name, &scored);
         }

@@ -13,6 +13,7 @@ use crate::{
     dataset,
     error::{Error, Result},
     graph::ModelFile,
+    sha256,
 };
 
 /// Suites of one model each, at least one, with the same name, seed and tasks.
@@ -81,28 +82,20 @@ impl Suites {
     /// SHA-256 of everything that decides what is measured, but for the folders that files are in.
     pub fn fingerprint(&self) -> String {
         let bare: Vec<Suite> = self.iter().map(Suite::bare).collect();
-        hex(&Sha256::digest(format!("{bare:?}")))
+        sha256::hex(Sha256::new_with_prefix(format!("{bare:?}")))
     }
 
-    /// Name and SHA-256 of each file of data.
+    /// Name and SHA-256 of each file of data, labels among them, each file once.
     ///
     /// # Errors
-    /// [`Error::Io`] where one cannot be read.
+    /// [`Error::Io`] where one cannot be read, [`Error::Dataset`] where it is of no known kind.
     pub fn data_hashes(&self) -> Result<Vec<(String, String)>> {
-        let entries = self.iter().flat_map(Suite::data_entries);
-        let files = entries.flat_map(|entry| std::iter::once(&entry.images).chain(&entry.labels));
-        let mut paths: Vec<PathBuf> = vec![];
-        for path in files.map(|path| dataset::file(path)) {
-            if !paths.contains(&path) {
-                paths.push(path);
-            }
+        let mut all: Vec<PathBuf> = vec![];
+        for entry in self.iter().flat_map(Suite::data_entries) {
+            let files = entry.files()?;
+            all.extend(files.into_iter().filter(|path| !all.contains(path)).collect::<Vec<_>>());
         }
-        let hash = |path: &PathBuf| {
-            let bytes = fs::read(path).map_err(Error::io(path))?;
-            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            Ok((name, hex(&Sha256::digest(bytes))))
-        };
-        paths.iter().map(hash).collect()
+        all.iter().map(|path| hashed(path)).collect()
     }
 
     /// Refuses what no data could make valid, and reads what each model's file declares.
@@ -182,6 +175,21 @@ impl Suite {
     }
 }
 
-fn hex(digest: &[u8]) -> String {
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+impl DataEntry {
+    /// Name and SHA-256 of each of its files, labels among them.
+    ///
+    /// # Errors
+    /// Those of [`Suites::data_hashes`].
+    pub fn hashes(&self) -> Result<Vec<(String, String)>> {
+        self.files()?.iter().map(|path| hashed(path)).collect()
+    }
+
+    fn files(&self) -> Result<Vec<PathBuf>> {
+        dataset::files(&self.images, self.labels.as_deref())
+    }
+}
+
+fn hashed(path: &Path) -> Result<(String, String)> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    Ok((name, sha256::of_file(path)?))
 }

@@ -16,6 +16,8 @@ pub(super) struct Table {
     pub(super) engine: EngineInfo,
     pub(super) seed: u64,
     pub(super) rows: Vec<Row>,
+    /// Engine and device of the next row.
+    source: (String, String),
 }
 
 /// What numbers are of.
@@ -50,6 +52,18 @@ impl<'a> Place<'a> {
 }
 
 impl Table {
+    pub(super) fn new(spec: ModelSpec, engine: EngineInfo, seed: u64) -> Self {
+        let source = (engine.to_string(), engine.device.to_string());
+        Self { spec, engine, seed, rows: vec![], source }
+    }
+
+    /// Rows from here on come from all these engines, where there are any.
+    pub(super) fn comes_from(&mut self, engines: &[EngineInfo]) {
+        if !engines.is_empty() {
+            self.source = EngineInfo::names(engines);
+        }
+    }
+
     /// A number of `n` images.
     pub(super) fn push(
         &mut self,
@@ -72,8 +86,8 @@ impl Table {
             high: estimate.interval.map(|(_, high)| high),
             n,
             unit,
-            engine: self.engine.to_string(),
-            device: self.engine.device.to_string(),
+            engine: self.source.0.clone(),
+            device: self.source.1.clone(),
             seed: self.seed,
         });
     }

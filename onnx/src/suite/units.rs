@@ -8,9 +8,11 @@ use std::{
 
 use serde::{Serialize, de::DeserializeOwned};
 use sha2::{Digest, Sha256};
-use tempfile::NamedTempFile;
 
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    whole_file,
+};
 
 const DIGEST: usize = 32;
 
@@ -28,9 +30,9 @@ impl Units {
     /// The folder, made if it is not there.
     ///
     /// # Errors
-    /// [`Error::Io`] where it cannot be made.
+    /// [`Error::Unwritable`] where it cannot be made.
     pub fn open(folder: &Path) -> Result<Self> {
-        fs::create_dir_all(folder).map_err(Error::io(folder))?;
+        whole_file::make_folder(folder)?;
         Ok(Self { folder: folder.to_owned() })
     }
 
@@ -59,19 +61,13 @@ impl Units {
     /// Puts the result of a unit in its place.
     ///
     /// # Errors
-    /// [`Error::Io`] where it cannot be written; what was there before still is.
+    /// [`Error::Unwritable`]; what was there before still is.
     pub fn save<T: Serialize>(&self, unit: &Unit, result: &T) -> Result<()> {
-        let path = self.path(unit);
         let payload = encode(result);
-        let write = || -> std::io::Result<()> {
-            let mut file = NamedTempFile::new_in(&self.folder)?;
+        whole_file::write(&self.path(unit), |file| {
             file.write_all(&Sha256::digest(&payload))?;
-            file.write_all(&payload)?;
-            file.as_file().sync_data()?;
-            file.persist(&path)?;
-            Ok(())
-        };
-        write().map_err(Error::io(&path))
+            file.write_all(&payload)
+        })
     }
 
     fn path(&self, unit: &Unit) -> PathBuf {

@@ -36,6 +36,15 @@ fn run(record: &RunRecord) -> Vec<Vec<String>> {
         rows.extend(others.map(|other| ("other data, of this data's models", data(other))));
     }
     rows.extend(record.out_of_distribution.iter().map(|other| ("other data", data(other))));
+    let own =
+        record.data.iter().flat_map(|own| std::iter::once(own).chain(&own.out_of_distribution));
+    let all = own.chain(&record.out_of_distribution);
+    let hashes = all.flat_map(|data| &data.files);
+    rows.extend(hashes.map(|(name, sha256)| ("SHA-256", format!("{name}: {sha256}"))));
+    let mixed = record.models.iter().filter(|model| !model.mixed_engines.is_empty());
+    rows.extend(mixed.map(|model| {
+        ("mixed engines, by shard", format!("{}: {}", model.name, model.mixed_engines.join(", ")))
+    }));
     rows.into_iter().map(|(what, text)| vec![what.to_owned(), text]).collect()
 }
 

@@ -17,6 +17,7 @@ pub fn run(models: Vec<ModelResults>) -> Results {
             name: None,
             images: "images".to_owned(),
             limit: None,
+            files: vec![],
             out_of_distribution: vec![],
         }],
         out_of_distribution: vec![],
@@ -42,6 +43,7 @@ pub fn model(name: &str, trained_on: &str, objective: &str) -> ModelResults {
         threshold: None,
         engine: String::new(),
         device: String::new(),
+        mixed_engines: vec![],
         parity: None,
         gradient: GradientRecord {
             own: false,
