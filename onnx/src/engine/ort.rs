@@ -184,7 +184,7 @@ impl Engine for OnnxRuntime {
         &self.info
     }
 
-    fn peak_memory(&self) -> Result<Option<u64>> {
+    fn peak_memory(&mut self) -> Result<Option<u64>> {
         let failed = |message: String| failed(&self.info, "tell its use of memory", message);
         let text = most_in_use(&self.session, self.info.device)
             .map_err(|error| failed(error.to_string()))?;

@@ -226,9 +226,13 @@ impl AttackSettings {
     /// Most evaluations of one image.
     pub fn budget(&self) -> u64 {
         match self.built(None) {
-            Ok(Built::CarliniWagner(a)) => a.binary_search_steps * a.steps + u64::from(a.refine),
-            Ok(Built::Boundary(a)) => a.steps + a.steps / a.update_stats_every_k,
-            Ok(Built::ProjectedGradient(a)) => (a.restarts + 1) * a.steps + u64::from(a.refine),
+            Ok(Built::CarliniWagner(a)) => {
+                a.binary_search_steps.saturating_mul(a.steps).saturating_add(a.refine.into())
+            }
+            Ok(Built::Boundary(a)) => a.steps.saturating_add(a.steps / a.update_stats_every_k),
+            Ok(Built::ProjectedGradient(a)) => {
+                a.restarts.saturating_add(1).saturating_mul(a.steps).saturating_add(a.refine.into())
+            }
             Err(_) => 0,
         }
     }
