@@ -154,6 +154,29 @@ fn every_changed_field_is_rejected() {
     }
 }
 
+/// Numbers that are short to write and take minutes to reduce are refused before anything is computed.
+#[test]
+fn parameters_of_a_million_digits_are_refused() {
+    let text = std::fs::read_to_string(checked_in("d500")).unwrap();
+    let document: Value = serde_json::from_str(&text).unwrap();
+    for (name, value) in [
+        ("lambda1", "1e-1000000"),
+        ("shell", "3/7e999999"),
+        ("kl_epsilon", "1e1000000/3"),
+        ("delta", "1e-9223372036854775808"),
+    ] {
+        let mut changed = document.clone();
+        changed["parameters"][name] = value.into();
+        let certificate: Certificate = serde_json::from_value(changed).unwrap();
+        let text = certificate.verify().unwrap_err().to_string();
+        assert!(text.contains("digits, of which 90000 are checked"), "{name}: {text}");
+    }
+    let mut long = document.clone();
+    long["parameters"]["lambda2"] = format!("0.{}", "1".repeat(100_000)).into();
+    let certificate: Certificate = serde_json::from_value(long).unwrap();
+    assert!(certificate.verify().unwrap_err().to_string().contains("90000"));
+}
+
 /// The digits do not depend on who computes them, over dimensions and weights.
 #[test]
 fn two_arithmetics_write_the_same_certificate() {

@@ -81,7 +81,7 @@ impl Checkpoint {
     }
 
     /// The most memory that the engine has had in use ([`Engine::peak_memory`]).
-    pub(crate) fn peak_memory(&self) -> Result<Option<u64>> {
+    pub(crate) fn peak_memory(&mut self) -> Result<Option<u64>> {
         self.engine.peak_memory()
     }
 

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use crate::{
     error::{Error, Result},
     graph::{Dim, ModelFile, Port},
+    limits,
     model::{Dequantisation, ImageShape, ModelSpec},
 };
 
@@ -137,7 +138,7 @@ impl Contract {
             training: reader.training()?,
             dataset: reader.text("dataset").unwrap_or("unknown").to_owned(),
             objective: reader.text("objective").unwrap_or("unknown").to_owned(),
-            pad: reader.count("pad", 0)?,
+            pad: reader.pad()?,
             spec,
             ports,
         })
@@ -237,9 +238,16 @@ impl Reader<'_> {
         match shape.split_first() {
             Some((Dim::Dynamic, rest)) if port.element == "float" => {
                 let sizes: Option<Vec<_>> = rest.iter().map(fixed).collect();
-                sizes.filter(|sizes| !sizes.is_empty()).ok_or_else(|| {
+                let sizes = sizes.filter(|sizes| !sizes.is_empty()).ok_or_else(|| {
                     self.wrong_port(port, expected, "Fix every dimension but the first")
-                })
+                })?;
+                match limits::product(&sizes, limits::IMAGE) {
+                    Some(_) => Ok(sizes),
+                    None => {
+                        let expected = format!("at most {} numbers per image", limits::IMAGE);
+                        Err(self.wrong_port(port, &expected, "Export it for smaller images"))
+                    }
+                }
             }
             Some((Dim::Fixed(_), _)) => Err(self.wrong_port(
                 port,
@@ -336,6 +344,10 @@ impl Reader<'_> {
                 }
                 Ok(names)
             }
+            (None, Some(classes)) if classes > limits::CLASSES => {
+                let expected = format!("at most {} classes", limits::CLASSES);
+                Err(self.wrong_port(port, &expected, "Export fewer"))
+            }
             (None, Some(classes)) => Ok((0..classes).map(|class| class.to_string()).collect()),
             (None, None) => {
                 Err(self.missing("classes", "class names, K not being declared", "'[\"a\",\"b\"]'"))
@@ -366,6 +378,17 @@ impl Reader<'_> {
     fn count(&self, key: &str, default: usize) -> Result<usize> {
         let Some(text) = self.text(key) else { return Ok(default) };
         text.trim().parse().map_err(|_| self.bad(key, "a whole number", text))
+    }
+
+    fn pad(&self) -> Result<usize> {
+        let pad = self.count("pad", 0)?;
+        match pad <= limits::PAD {
+            true => Ok(pad),
+            false => {
+                let expected = format!("at most {} pixels", limits::PAD);
+                Err(self.bad("pad", &expected, &pad.to_string()))
+            }
+        }
     }
 
     fn pixel_range(&self) -> Result<(f64, f64)> {

@@ -102,6 +102,20 @@ pub enum Error {
         /// What to change.
         remedy: String,
     },
+    /// A model asks for more than a limit allows.
+    #[error("{path}: {what}: {found}; the limit is {limit}. {remedy}")]
+    Limit {
+        /// The model file.
+        path: PathBuf,
+        /// What is limited.
+        what: String,
+        /// What the model asks for, or what was seen.
+        found: String,
+        /// The most that is allowed.
+        limit: String,
+        /// What to do next.
+        remedy: String,
+    },
     /// A model's gradient is not that of its own values.
     #[error("{path}: the gradient is refused on engine {engine}: {flag}. {detail}. {remedy}")]
     GradientHealth {

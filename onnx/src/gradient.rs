@@ -76,7 +76,7 @@ impl DifferentiableCheckpoint {
     }
 
     /// The most memory that the session for gradients has had in use ([`Engine::peak_memory`]).
-    pub(crate) fn peak_memory(&self) -> Result<Option<u64>> {
+    pub(crate) fn peak_memory(&mut self) -> Result<Option<u64>> {
         self.engine.peak_memory()
     }
 

@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     error::{Error, Result},
+    limits,
     proto::{
         GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto, tensor_proto::DataType,
         tensor_shape_proto::dimension::Value as DimValue, type_proto,
@@ -93,8 +94,15 @@ impl ModelFile {
     ///
     /// # Errors
     /// [`Error::Io`] where the file cannot be read, [`Error::NotOnnx`] where it is truncated or
-    /// something else, [`Error::Contract`] where weights lie outside the model's folder.
+    /// something else, [`Error::Contract`] where weights lie outside the model's folder or a tensor is
+    /// not what it declares, [`Error::Limit`] where the file, its external weights or a tensor is larger
+    /// than [`limits`] allow.
     pub fn read(path: &Path) -> Result<Self> {
+        let size = size_of(path, path)?;
+        if size > limits::FILE {
+            let remedy = "Keep its weights beside it (onnx.save with save_as_external_data=True)";
+            return Err(too_large(path, "the file".to_owned(), size, limits::FILE, remedy));
+        }
         let bytes = fs::read(path).map_err(Error::io(path))?;
         let not_onnx = |reason: String| Error::NotOnnx { path: path.to_owned(), reason };
         let model = ModelProto::decode(bytes.as_slice())
@@ -103,6 +111,7 @@ impl ModelFile {
         if model.opset_import.is_empty() || graph.node.is_empty() {
             return Err(not_onnx("it declares no operator set or no node".to_owned()));
         }
+        check_tensors(path, &model)?;
         let weights = external_data(path, &model)?;
         let mut hash = Sha256::new_with_prefix(&bytes);
         weights.iter().try_for_each(|file| sha256::add_file(&mut hash, file))?;
@@ -239,22 +248,98 @@ fn port(value: &ValueInfoProto) -> Port {
     Port { name: value.name().to_owned(), element, shape }
 }
 
+fn too_large(path: &Path, what: String, found: u64, limit: u64, remedy: &str) -> Error {
+    Error::Limit {
+        path: path.to_owned(),
+        what,
+        found: format!("{found} bytes"),
+        limit: format!("{limit} bytes"),
+        remedy: remedy.to_owned(),
+    }
+}
+
+/// Bytes of a file of `model`; a device or a pipe might have no end.
+fn size_of(model: &Path, file: &Path) -> Result<u64> {
+    let about = fs::metadata(file).map_err(Error::io(file))?;
+    if !about.is_file() {
+        let reason = format!("{} is not a regular file", file.display());
+        return Err(Error::NotOnnx { path: model.to_owned(), reason });
+    }
+    Ok(about.len())
+}
+
+/// Every tensor of a model, wherever it stands.
+fn for_each_tensor(model: &ModelProto, visit: &mut dyn FnMut(&TensorProto)) {
+    model.graph.iter().for_each(|graph| visit_tensors(graph, visit));
+    for function in &model.functions {
+        function.node.iter().for_each(|node| visit_attribute_tensors(node, visit));
+    }
+}
+
+/// What a tensor declares must be possible, and be what the file holds of it.
+fn check_tensors(path: &Path, model: &ModelProto) -> Result<()> {
+    let mut result = Ok(());
+    for_each_tensor(model, &mut |tensor| {
+        if result.is_ok() {
+            result = check_tensor(path, tensor);
+        }
+    });
+    result
+}
+
+fn check_tensor(path: &Path, tensor: &TensorProto) -> Result<()> {
+    let what = || format!("tensor '{}' of sizes {:?}", tensor.name(), tensor.dims);
+    let refuse = |expected: &str, found: String| Error::Contract {
+        path: path.to_owned(),
+        field: what(),
+        expected: expected.to_owned(),
+        found,
+        remedy: "The file is damaged: export the model again".to_owned(),
+    };
+    let kind = DataType::try_from(tensor.data_type()).unwrap_or_default();
+    let sizes = tensor.dims.iter().map(|&size| u64::try_from(size).ok());
+    let sizes = sizes.collect::<Option<Vec<_>>>();
+    let sizes = sizes.ok_or_else(|| refuse("sizes from 0", "a negative one".to_owned()))?;
+    let bytes =
+        sizes.iter().try_fold(limits::width(kind), |product, &size| product.checked_mul(size));
+    let bytes =
+        bytes.ok_or_else(|| refuse("sizes whose product is a size", "2^64 or more".to_owned()))?;
+    if bytes > limits::TENSOR {
+        let remedy = "Export a model with smaller tensors";
+        return Err(too_large(path, what(), bytes, limits::TENSOR, remedy));
+    }
+    let packed = limits::width(kind) == 1
+        && !matches!(kind, DataType::Bool | DataType::Int8 | DataType::Uint8);
+    match &tensor.raw_data {
+        Some(raw) if !packed && tensor.external_data.is_empty() && raw.len() as u64 != bytes => {
+            Err(refuse(&format!("{bytes} bytes"), format!("{} bytes", raw.len())))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Weights kept beside the model must stay in the model's own folder: a file that came from
 /// elsewhere must not make the harness open others. The files, each once.
 fn external_data(path: &Path, model: &ModelProto) -> Result<BTreeSet<PathBuf>> {
     let mut locations = Vec::new();
-    let mut collect = |tensor: &TensorProto| {
-        let location = tensor.external_data.iter().find(|entry| entry.key() == "location");
-        if let Some(entry) = location {
+    for_each_tensor(model, &mut |tensor| {
+        // Engines differ in which one they take where there are several.
+        for entry in tensor.external_data.iter().filter(|entry| entry.key() == "location") {
             locations.push((tensor.name().to_owned(), entry.value().to_owned()));
         }
-    };
-    model.graph.iter().for_each(|graph| visit_tensors(graph, &mut collect));
-    for function in &model.functions {
-        function.node.iter().for_each(|node| visit_attribute_tensors(node, &mut collect));
+    });
+    let mut files = BTreeSet::new();
+    for (tensor, location) in &locations {
+        files.insert(check_location(path, tensor, location)?);
     }
-    let checked = locations.iter().map(|(tensor, location)| check_location(path, tensor, location));
-    checked.collect()
+    let sizes = files.iter().map(|file| size_of(path, file)).collect::<Result<Vec<u64>>>()?;
+    let total = sizes.into_iter().fold(0, u64::saturating_add);
+    if total > limits::EXTERNAL {
+        let what = "its external weights".to_owned();
+        let remedy = "Export a model with fewer weights, or with these alone in its folder";
+        return Err(too_large(path, what, total, limits::EXTERNAL, remedy));
+    }
+    Ok(files)
 }
 
 fn visit_tensors(graph: &GraphProto, visit: &mut dyn FnMut(&TensorProto)) {
@@ -272,6 +357,7 @@ fn visit_attribute_tensors(node: &NodeProto, visit: &mut dyn FnMut(&TensorProto)
     subgraphs(node).for_each(|subgraph| visit_tensors(subgraph, visit));
 }
 
+/// The file, which lies in the model's folder.
 fn check_location(path: &Path, tensor: &str, location: &str) -> Result<PathBuf> {
     let refuse = |found: String| Error::Contract {
         path: path.to_owned(),

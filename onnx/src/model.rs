@@ -4,7 +4,7 @@ use std::f64::consts::LN_2;
 
 use nalgebra::DMatrix;
 
-use crate::error::Result;
+use crate::{error::Result, limits};
 
 /// Channels, height and width of one image; its flat order is C, H, W.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
@@ -21,6 +21,13 @@ impl ImageShape {
     /// Numbers in one image, C·H·W.
     pub fn len(self) -> usize {
         self.channels * self.height * self.width
+    }
+
+    /// Whether it has a pixel and no more than [`limits::IMAGE`] numbers: [`len`](Self::len) of any
+    /// other shape may leave the range of integers.
+    pub fn is_possible(self) -> bool {
+        let sizes = [self.channels, self.height, self.width];
+        limits::product(&sizes, limits::IMAGE).is_some_and(|len| len > 0)
     }
 
     /// Whether the image has no pixel.

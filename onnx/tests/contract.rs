@@ -229,3 +229,25 @@ proptest! {
         let _ = ModelFile::read(&path).and_then(|file| Contract::read(&file, &Overrides::default()));
     }
 }
+
+/// Numbers that no image, class list or padding has: products of them would leave 64 bits.
+#[test]
+fn sizes_beyond_any_image() {
+    for side in [1 << 20, 1 << 40, i64::MAX] {
+        let mut graph = gaussian_graph();
+        graph.input[0] = port("x", DataType::Float, &[None, Some(3), Some(side), Some(side)]);
+        assert_says(
+            read(&model(graph, &METADATA)),
+            &["'x'", "at most 268435456 numbers per image"],
+        );
+        let mut graph = gaussian_graph();
+        graph.input.push(port("noise", DataType::Float, &[None, Some(side), Some(side)]));
+        assert_says(read(&model(graph, &METADATA)), &["'noise'", "at most 268435456 numbers"]);
+    }
+    let mut graph = gaussian_graph();
+    graph.output[0] = port("log_prob", DataType::Float, &[None, Some(1 << 40)]);
+    assert_says(read(&model(graph, &METADATA)), &["log_prob", "at most 1048576 classes"]);
+    let mut padded = gaussian();
+    set_metadata(&mut padded, "pad", &usize::MAX.to_string());
+    assert_says(read(&padded), &["undetected.pad", "at most 4096 pixels"]);
+}

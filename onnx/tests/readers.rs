@@ -74,6 +74,14 @@ fn idx_sizes_that_overflow() {
     assert!(message(open(&path)).contains("dimensions"));
 }
 
+/// No image, so that no byte is missing, but one that would have 2^62 pixels.
+#[test]
+fn images_of_no_possible_size() {
+    let (_folder, path) = file("a-images-idx3-ubyte", &idx(&[0, 1 << 31, 1 << 31], &[]));
+    assert_eq!(message(ImageStream::open(&path, None)), message(open(&path)));
+    assert!(message(open(&path)).contains("1 to 268435456 pixels"), "{}", message(open(&path)));
+}
+
 #[test]
 fn idx_with_another_number_of_labels() {
     let (folder, path) = file("a-images-idx3-ubyte", &idx(&[2, 1, 1], &[1, 2]));
@@ -199,6 +207,26 @@ fn npz_that_cannot_be_meant() {
         npz(|writer| writer.add_array("pictures", &Array3::<u8>::zeros((2, 4, 5))).unwrap());
     let (_folder, path) = file("a.npz", &unnamed);
     assert!(message(open(&path)).contains("pictures"));
+}
+
+/// A few hundred bytes that announce 100 GB.
+#[test]
+fn npz_that_announces_more_than_it_has() {
+    let mut bytes = Vec::new();
+    let mut archive = zip::ZipWriter::new(Cursor::new(&mut bytes));
+    archive.start_file("x.npy", zip::write::SimpleFileOptions::default()).unwrap();
+    let header = b"{'descr': '|u1', 'fortran_order': False, 'shape': (25000000, 4, 1000), }";
+    archive.write_all(b"\x93NUMPY\x01\x00").unwrap();
+    archive.write_all(&(header.len() as u16).to_le_bytes()).unwrap();
+    archive.write_all(header).unwrap();
+    archive.write_all(&[7; 40]).unwrap();
+    archive.finish().unwrap();
+    let (_folder, path) = file("a.npz", &bytes);
+    let text = message(open(&path));
+    assert!(
+        text.contains("'x.npy'") && text.contains("40 bytes for [25000000, 4, 1000]"),
+        "{text}"
+    );
 }
 
 #[test]

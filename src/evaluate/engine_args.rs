@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use undetected_onnx::{
     contract::Overrides,
-    engine::{Device, EngineChoice, EngineOptions},
+    engine::{Device, EngineChoice, EngineOptions, Isolation},
 };
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -43,6 +43,13 @@ pub struct EngineArgs {
     /// Python's onnxruntime.
     #[arg(long, value_name = "FILE")]
     ort_library: Option<PathBuf>,
+    /// Seconds that a model may take for one image, and to open, where its file does not show that it
+    /// ends: with loops, branches, or sizes that it computes.
+    #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = clap::value_parser!(u32).range(1..))]
+    time_limit: u32,
+    /// Memory that such a model may take, weights included.
+    #[arg(long, value_name = "SIZE", default_value = "8GiB", value_parser = super::suite_args::size)]
+    memory_limit: u64,
 }
 
 impl EngineArgs {
@@ -60,6 +67,12 @@ impl EngineArgs {
             },
             threads: self.threads.map_or(0, usize::from),
             library: self.ort_library.clone(),
+            isolation: Isolation {
+                // Where the system does not tell this program's path, the name is looked up.
+                program: Some(std::env::current_exe().unwrap_or_else(|_| "evaluate".into())),
+                seconds: self.time_limit,
+                memory: self.memory_limit,
+            },
         }
     }
 }

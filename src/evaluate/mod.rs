@@ -27,7 +27,7 @@ mod timed;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use undetected_onnx::Error;
+use undetected_onnx::{Error, engine};
 
 use crate::output;
 
@@ -59,6 +59,10 @@ enum Command {
     Dataset(dataset::Args),
     Engines(engines::Args),
     Setup(setup::Args),
+    /// Run one model for another process of this program, within limits.
+    #[cfg(unix)]
+    #[command(name = engine::ARGUMENT, hide = true)]
+    IsolatedEngine,
 }
 
 const EXAMPLES: &str = "\
@@ -99,6 +103,8 @@ pub fn main() -> ExitCode {
         Command::Dataset(args) => dataset::run(&args),
         Command::Engines(args) => engines::run(&args),
         Command::Setup(args) => setup::run(&args),
+        #[cfg(unix)]
+        Command::IsolatedEngine => engine::isolated::serve().map_err(Into::into),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

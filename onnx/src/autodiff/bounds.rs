@@ -45,7 +45,18 @@ fn limits(site: &Site<'_>) -> (f64, f64) {
     if site.node.op_type() == "Clip" { clipped(site, ANY) } else { (-1.0, 1.0) }
 }
 
+/// [`found`], once for each value and depth: many nodes read one value, and what they read in turn
+/// would be looked at once for each path to it.
 fn at(analysis: &Analysis<'_>, value: &str, depth: usize) -> (f64, f64) {
+    let depth = if analysis.is_constant(value) { DEPTH } else { depth };
+    analysis.range(value, depth).unwrap_or_else(|| {
+        let range = found(analysis, value, depth);
+        analysis.remember_range(value, depth, range);
+        range
+    })
+}
+
+fn found(analysis: &Analysis<'_>, value: &str, depth: usize) -> (f64, f64) {
     if let Some(values) = analysis.constant(value).and_then(|constant| constant.to_floats()) {
         let low = values.iter().copied().fold(f64::INFINITY, f64::min);
         let high = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);

@@ -12,6 +12,9 @@ use super::{
 };
 use crate::{error::Result, proto::tensor_proto::DataType};
 
+/// Numbers of the largest constant that a rule writes: 64 MiB of float32.
+const LARGEST_CONSTANT: i64 = 1 << 24;
+
 /// What a rule returns: the gradient of each input, `None` where there is none.
 pub type Gradients = Result<Vec<Option<String>>>;
 
@@ -164,6 +167,23 @@ impl<'a> Call<'a> {
             None => {
                 let float = Constant::floats(DataType::Float as i32, dims, values);
                 self.cast(&self.emit.constant(float.expect("float32")), self.kind())
+            }
+        }
+    }
+
+    /// Refuses to write a constant of so many numbers into the model: `None` is more than 64 bits hold.
+    ///
+    /// # Errors
+    /// Where they are more than [`LARGEST_CONSTANT`].
+    pub fn room_for(&self, count: Option<i64>) -> Result<()> {
+        match count {
+            Some(count) if count <= LARGEST_CONSTANT => Ok(()),
+            _ => {
+                let count = count.map_or("more than 2^63".to_owned(), |count| count.to_string());
+                Err(self.error(
+                    format!("it needs a constant of {count} numbers, at most {LARGEST_CONSTANT}"),
+                    "Re-export the model with smaller windows or sizes",
+                ))
             }
         }
     }
@@ -330,7 +350,10 @@ impl<'a> Call<'a> {
     /// Where the input's number of axes is unknown.
     pub fn sum_to(&self, gradient: &str, from: &[Size], index: usize) -> Result<String> {
         let to = self.known_shape(index)?;
-        let leading = from.len() - to.len();
+        let leading = from.len().checked_sub(to.len()).ok_or_else(|| {
+            let problem = format!("'{}' has more axes than the output", self.input(index));
+            self.error(problem, "The model is damaged: export it again")
+        })?;
         let mut summed: Vec<usize> = (0..leading).collect();
         for (axis, size) in to.iter().enumerate() {
             let repeated = &from[leading + axis];

@@ -5,14 +5,14 @@
 
 use std::{
     borrow::Cow,
-    cell::Cell,
+    cell::{Cell, RefCell},
     collections::{HashMap, HashSet},
 };
 
 use super::{
     bounds, rules,
     site::Site,
-    size::{Shape, Size, Symbol},
+    size::{self, Shape, Size, Symbol},
     tensor::Constant,
 };
 use crate::proto::{
@@ -21,7 +21,7 @@ use crate::proto::{
 };
 
 /// Integers beyond this many are data, not shapes, and are not followed.
-const MOST_INTEGERS: i64 = 4096;
+pub const MOST_INTEGERS: usize = 4096;
 
 /// What is known of one value; `None` is unknown.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -35,18 +35,21 @@ pub struct Facts {
 }
 
 impl Facts {
-    /// Type and shape.
+    /// Type and shape; a shape that no tensor can have is unknown.
     pub fn new(element: Option<i32>, shape: Option<Shape>) -> Self {
-        Self { element, shape, ints: None }
+        Self { element, shape: shape.filter(|shape| size::is_possible(shape)), ints: None }
     }
 
     /// Elements in addition, where they are as many as the shape says.
     pub fn with_ints(mut self, ints: Option<Vec<Option<Size>>>) -> Self {
-        let count = self.shape.as_ref().and_then(|shape| super::size::count(shape)?.value());
+        let count = self.shape.as_ref().and_then(|shape| size::count(shape)?.value());
         self.ints = ints.filter(|ints| count == Some(ints.len() as i64));
         self
     }
 }
+
+/// Smallest and largest value.
+type Range = (f64, f64);
 
 /// A graph with what is known of its values.
 pub struct Analysis<'a> {
@@ -59,12 +62,39 @@ pub struct Analysis<'a> {
     producers: HashMap<&'a str, &'a NodeProto>,
     irregular: HashSet<&'a str>,
     symbols: Cell<u32>,
+    /// What [`bounds`] has found, by value and then by depth.
+    ranges: RefCell<HashMap<String, HashMap<usize, Range>>>,
 }
 
 impl<'a> Analysis<'a> {
     /// Follows types and shapes through the graph, in its order.
     pub fn new(graph: &'a GraphProto, opset: i64) -> Self {
-        let mut analysis = Self {
+        let mut analysis = Self::empty(graph, opset);
+        analysis.read_constants();
+        let declared = analysis.declared();
+        analysis.follow_all(&declared);
+        analysis
+    }
+
+    /// The same from the inputs alone, whose open sizes are all the batch, which is returned: what the
+    /// file says of other values may not be so.
+    pub fn of_inputs(graph: &'a GraphProto, opset: i64) -> (Self, Size) {
+        let mut analysis = Self::empty(graph, opset);
+        analysis.read_constants();
+        let batch = analysis.fresh();
+        let declared = |value: &'a ValueInfoProto| {
+            let mut facts = analysis.declaration(value, &mut HashMap::new());
+            let sizes = facts.shape.iter_mut().flatten();
+            sizes.filter(|size| size.value().is_none()).for_each(|size| *size = batch.clone());
+            (value.name(), facts)
+        };
+        let declared = graph.input.iter().map(declared).collect();
+        analysis.follow_all(&declared);
+        (analysis, batch)
+    }
+
+    fn empty(graph: &'a GraphProto, opset: i64) -> Self {
+        Self {
             graph,
             opset,
             constants: HashMap::new(),
@@ -72,19 +102,21 @@ impl<'a> Analysis<'a> {
             producers: HashMap::new(),
             irregular: HashSet::new(),
             symbols: Cell::new(0),
-        };
-        analysis.read_constants();
-        let declared = analysis.declared();
-        for value in &graph.input {
-            if !analysis.facts.contains_key(value.name()) {
+            ranges: RefCell::default(),
+        }
+    }
+
+    /// From what is `declared` of values.
+    fn follow_all(&mut self, declared: &HashMap<&'a str, Facts>) {
+        for value in &self.graph.input {
+            if !self.facts.contains_key(value.name()) {
                 let facts = declared.get(value.name()).cloned().unwrap_or_default();
-                analysis.facts.insert(value.name(), facts);
+                self.facts.insert(value.name(), facts);
             }
         }
-        for node in &graph.node {
-            analysis.follow(node, &declared);
+        for node in &self.graph.node {
+            self.follow(node, declared);
         }
-        analysis
     }
 
     /// What is known of a value.
@@ -96,6 +128,21 @@ impl<'a> Analysis<'a> {
     /// A value that no input changes, where its numbers are in the file.
     pub fn constant(&self, name: &str) -> Option<Constant> {
         Constant::read(self.constants.get(name)?)
+    }
+
+    /// Whether [`constant`](Self::constant) may have a value.
+    pub fn is_constant(&self, name: &str) -> bool {
+        self.constants.contains_key(name)
+    }
+
+    /// What [`remember_range`](Self::remember_range) was told.
+    pub fn range(&self, name: &str, depth: usize) -> Option<Range> {
+        self.ranges.borrow().get(name)?.get(&depth).copied()
+    }
+
+    /// Keeps what was found of a value by looking so deep.
+    pub fn remember_range(&self, name: &str, depth: usize, range: Range) {
+        self.ranges.borrow_mut().entry(name.to_owned()).or_default().insert(depth, range);
     }
 
     /// The node that computes a value.
@@ -213,8 +260,8 @@ fn constant_of(node: &NodeProto) -> Option<Cow<'_, TensorProto>> {
 }
 
 fn facts_of(tensor: &TensorProto) -> Facts {
-    let shape = super::size::fixed(&tensor.dims);
-    let small = tensor.dims.iter().try_fold(1i64, |product, &size| product.checked_mul(size));
+    let facts = Facts::new(tensor.data_type, Some(size::fixed(&tensor.dims)));
+    let count = facts.shape.as_ref().and_then(|shape| size::count(shape)?.value());
     let integer = !matches!(
         DataType::try_from(tensor.data_type()),
         Ok(DataType::Float | DataType::Double | DataType::Float16 | DataType::Bfloat16)
@@ -223,10 +270,6 @@ fn facts_of(tensor: &TensorProto) -> Facts {
         let values = Constant::read(tensor)?.to_ints()?;
         Some(values.into_iter().map(|value| Some(Size::fixed(value))).collect())
     };
-    let few = small.is_some_and(|count| count <= MOST_INTEGERS);
-    Facts {
-        element: tensor.data_type,
-        shape: Some(shape),
-        ints: if integer && few { ints() } else { None },
-    }
+    let few = count.is_some_and(|count| count <= MOST_INTEGERS as i64);
+    facts.with_ints(if integer && few { ints() } else { None })
 }

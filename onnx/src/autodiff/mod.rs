@@ -16,7 +16,12 @@ mod size;
 mod tape;
 mod tensor;
 
+pub(crate) use facts::Analysis;
+pub(crate) use site::Site;
+pub(crate) use size::Size;
+
 pub use compose::{append, prune};
+pub(crate) use rules::find as rule_of;
 pub use rules::{Derivative, FAMILIES, Rule};
 pub use tape::{COTANGENT, GRADIENT, Obstacles, Options, WithGradient, differentiate, obstacles};
 

@@ -14,6 +14,19 @@ pub struct Size {
 /// The sizes of all axes.
 pub type Shape = Vec<Size>;
 
+/// Larger sizes are no sizes: 2^40 bytes are beyond any machine's memory. What is computed of two of
+/// them, or of one and a window's numbers, then stays within 64 bits.
+pub const LARGEST: i64 = 1 << 40;
+/// More axes than any engine has.
+pub const MOST_AXES: usize = 64;
+/// A size that is a product of more symbols than this is taken for unknown.
+const MOST_SYMBOLS: usize = 8;
+
+/// Whether an engine could have a tensor of this shape.
+pub fn is_possible(shape: &[Size]) -> bool {
+    shape.len() <= MOST_AXES && shape.iter().all(|size| (0..=LARGEST).contains(&size.factor))
+}
+
 impl Size {
     /// A number.
     pub fn fixed(value: i64) -> Self {
@@ -30,13 +43,22 @@ impl Size {
         (self.symbols.is_empty() || self.factor == 0).then_some(self.factor)
     }
 
+    /// The number that it is where every symbol is 1, if no symbol but those of `other` is in it.
+    pub fn with_one(&self, other: &Self) -> Option<i64> {
+        let known = self.symbols.iter().all(|symbol| other.symbols.contains(symbol));
+        known.then_some(self.factor)
+    }
+
     /// Whether it is this number.
     pub fn is(&self, value: i64) -> bool {
         self.value() == Some(value)
     }
 
-    /// The product; `None` where it leaves 64 bits.
+    /// The product; `None` where it leaves 64 bits or is of too many symbols.
     pub fn times(&self, other: &Self) -> Option<Self> {
+        if self.symbols.len() + other.symbols.len() > MOST_SYMBOLS {
+            return None;
+        }
         let mut symbols = [self.symbols.as_slice(), &other.symbols].concat();
         symbols.sort_unstable();
         Some(Self { factor: self.factor.checked_mul(other.factor)?, symbols })
@@ -44,7 +66,7 @@ impl Size {
 
     /// The quotient, where it is exact whatever the symbols are.
     pub fn over(&self, other: &Self) -> Option<Self> {
-        if other.factor == 0 || self.factor % other.factor != 0 {
+        if self.factor.checked_rem(other.factor) != Some(0) {
             return None;
         }
         let mut symbols = self.symbols.clone();

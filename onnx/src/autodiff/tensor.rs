@@ -108,6 +108,10 @@ impl Constant {
     pub fn permuted(&self, perm: &[usize], flip: &[bool]) -> Self {
         let width = width(self.element).expect("checked when it was read");
         let dims: Vec<i64> = perm.iter().map(|&axis| self.dims[axis]).collect();
+        if self.bytes.is_empty() {
+            // The other sizes may be any, and their product beyond 64 bits.
+            return Self { element: self.element, dims, bytes: vec![] };
+        }
         let mut strides = vec![width as i64; self.dims.len()];
         for axis in (1..self.dims.len()).rev() {
             strides[axis - 1] = strides[axis] * self.dims[axis];

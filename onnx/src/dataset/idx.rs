@@ -11,6 +11,7 @@ use flate2::read::GzDecoder;
 use super::{Images, Pixels};
 use crate::{
     error::{Error, Result},
+    limits,
     model::ImageShape,
 };
 
@@ -35,8 +36,9 @@ pub(super) fn pixels(path: &Path) -> Result<Box<dyn Read>> {
 
 fn described(path: &Path, labels: Option<&Path>, dims: &[usize]) -> Result<Images> {
     let shape = ImageShape { channels: 1, height: dims[1], width: dims[2] };
-    if shape.is_empty() {
-        return Err(Error::dataset(path, "image shape", "at least one pixel", shape));
+    if !shape.is_possible() {
+        let expected = format!("1 to {} pixels", limits::IMAGE);
+        return Err(Error::dataset(path, "image shape", expected, shape));
     }
     let found = labels.map(Path::to_owned).or_else(|| labels_beside(path));
     let labels = match &found {
@@ -107,6 +109,10 @@ pub(super) fn labels_beside(path: &Path) -> Option<PathBuf> {
 /// The dimensions and the bytes of a file of `rank` dimensions.
 fn read_bytes(path: &Path, rank: u8) -> Result<(Vec<usize>, Vec<u8>)> {
     let (dims, expected, file) = open(path, rank)?;
+    if expected as u64 > limits::DATA {
+        let most = format!("at most {} bytes", limits::DATA);
+        return Err(Error::dataset(path, "dimensions", most, format!("{dims:?}")));
+    }
     let mut bytes = Vec::new();
     // One byte more than announced is enough to see that there is more.
     let read = file.take(expected as u64 + 1).read_to_end(&mut bytes);

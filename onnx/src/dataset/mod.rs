@@ -3,6 +3,7 @@
 pub mod background_digits;
 mod cifar10;
 mod idx;
+mod npy;
 mod npz;
 mod stream;
 mod synthetic;

@@ -1,27 +1,34 @@
 //! NPZ archives as NumPy writes them: images under `x` or `images`, labels under `y` or `labels`.
 
-use std::{fs::File, io, path::Path};
+use std::{
+    fs::File,
+    io::{self, Read},
+    path::Path,
+};
 
-use ndarray::{Array1, ArrayD, ArrayView4, IxDyn, OwnedRepr};
-use ndarray_npy::{NpzReader, NpzWriter, ReadableElement};
+use ndarray::{Array1, ArrayView4};
+use ndarray_npy::NpzWriter;
+use zip::ZipArchive;
 
-use super::{Images, Pixels};
+use super::{Images, Pixels, npy::Npy};
 use crate::{
     error::{Error, Result},
+    limits,
     model::ImageShape,
 };
 
 const IMAGES: [&str; 5] = ["x", "images", "x_test", "data", "arr_0"];
 const LABELS: [&str; 5] = ["y", "labels", "y_test", "label", "arr_1"];
 
-type Archive = NpzReader<File>;
+type Archive = ZipArchive<File>;
 
 pub(super) fn read(path: &Path) -> Result<Images> {
     let file = File::open(path).map_err(Error::io(path))?;
-    let mut archive = NpzReader::new(file)
+    let mut archive = Archive::new(file)
         .map_err(|error| Error::dataset(path, "NPZ archive", "a zip of .npy arrays", error))?;
-    let names = archive
-        .names()
+    let names = archive.file_names().map(|name| name.map(|name| name.into_owned()));
+    let names: Vec<String> = names
+        .collect::<std::result::Result<_, _>>()
         .map_err(|error| Error::dataset(path, "NPZ archive", "array names", error))?;
     let pick = |wanted: &[&str]| {
         let stem = |name: &str| name.trim_end_matches(".npy").to_owned();
@@ -69,25 +76,35 @@ pub(super) fn write(images: &Images, path: &Path) -> Result<()> {
         .map_err(|error| Error::io(path)(io::Error::other(error)))
 }
 
-fn array<T: ReadableElement>(archive: &mut Archive, name: &str) -> Option<ArrayD<T>> {
-    archive.by_name::<OwnedRepr<T>, IxDyn>(name).ok()
+/// The bytes of an array; set aside as they come, not as they are announced.
+fn bytes_of(path: &Path, archive: &mut Archive, name: &str) -> Result<Vec<u8>> {
+    let what = || format!("array '{name}'");
+    let damaged = |error: String| Error::dataset(path, what(), "what the archive announces", error);
+    let entry = archive.by_name(name).map_err(|error| damaged(error.to_string()))?;
+    let mut bytes = Vec::new();
+    let read = entry.take(limits::DATA + 1).read_to_end(&mut bytes);
+    read.map_err(|error| damaged(error.to_string()))?;
+    if bytes.len() as u64 > limits::DATA {
+        let expected = format!("at most {} bytes", limits::DATA);
+        return Err(Error::dataset(path, what(), expected, "more"));
+    }
+    Ok(bytes)
 }
 
 fn read_images(path: &Path, archive: &mut Archive, name: &str) -> Result<(Vec<usize>, Pixels)> {
-    if let Some(bytes) = array::<u8>(archive, name) {
-        return Ok((bytes.shape().to_vec(), Pixels::Bytes(bytes.iter().copied().collect())));
+    let bytes = bytes_of(path, archive, name)?;
+    let what = || format!("array '{name}'");
+    let wrong = |error| Error::dataset(path, what(), "uint8 or float32", error);
+    let array = Npy::parse(&bytes).map_err(wrong)?;
+    if array.is::<u8>() {
+        let pixels = Pixels::Bytes(array.elements().map_err(wrong)?);
+        return Ok((array.dims, pixels));
     }
-    let values = match archive.by_name::<OwnedRepr<f32>, IxDyn>(name) {
-        Ok(values) => values,
-        Err(error) => {
-            return Err(Error::dataset(path, format!("array '{name}'"), "uint8 or float32", error));
-        }
-    };
+    let values: Vec<f32> = array.elements().map_err(wrong)?;
     if let Some(value) = values.iter().find(|value| !(0.0..=1.0).contains(*value)) {
-        let what = format!("array '{name}'");
-        return Err(Error::dataset(path, what, "float32 pixels on [0, 1]", value));
+        return Err(Error::dataset(path, what(), "float32 pixels on [0, 1]", value));
     }
-    Ok((values.shape().to_vec(), Pixels::Unit(values.iter().copied().collect())))
+    Ok((array.dims, Pixels::Unit(values)))
 }
 
 fn image_shape(path: &Path, name: &str, dims: &[usize]) -> Result<ImageShape> {
@@ -98,7 +115,7 @@ fn image_shape(path: &Path, name: &str, dims: &[usize]) -> Result<ImageShape> {
         [_, channels, height, width] => Some(ImageShape { channels, height, width }),
         _ => None,
     };
-    shape.filter(|shape| !shape.is_empty()).ok_or_else(|| {
+    shape.filter(|shape| shape.is_possible()).ok_or_else(|| {
         let expected = "N x H x W or N x C x H x W (channels first)";
         Error::dataset(path, format!("shape of array '{name}'"), expected, format!("{dims:?}"))
     })
@@ -111,15 +128,19 @@ fn read_labels(
     images: usize,
 ) -> Result<Vec<usize>> {
     let what = || format!("array '{name}'");
-    let numbers: ArrayD<i64> = array::<i64>(archive, name)
-        .or_else(|| array::<i32>(archive, name).map(|labels| labels.mapv(i64::from)))
-        .or_else(|| array::<u8>(archive, name).map(|labels| labels.mapv(i64::from)))
-        .ok_or_else(|| {
-            Error::dataset(path, what(), "int64, int32 or uint8 labels", "another type or damage")
-        })?;
-    if numbers.shape() != [images] {
+    let bytes = bytes_of(path, archive, name)?;
+    let wrong = |error| Error::dataset(path, what(), "int64, int32 or uint8 labels", error);
+    let array = Npy::parse(&bytes).map_err(wrong)?;
+    let numbers: Vec<i64> = if array.is::<u8>() {
+        array.elements::<u8>().map_err(wrong)?.into_iter().map(i64::from).collect()
+    } else if array.is::<i32>() {
+        array.elements::<i32>().map_err(wrong)?.into_iter().map(i64::from).collect()
+    } else {
+        array.elements().map_err(wrong)?
+    };
+    if array.dims != [images] {
         let expected = format!("{images} labels, one per image");
-        return Err(Error::dataset(path, what(), expected, format!("{:?}", numbers.shape())));
+        return Err(Error::dataset(path, what(), expected, format!("{:?}", array.dims)));
     }
     let label = |&number: &i64| {
         usize::try_from(number).map_err(|_| Error::dataset(path, what(), "labels from 0", number))

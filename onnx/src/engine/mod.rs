@@ -1,20 +1,25 @@
 //! Running a graph: one trait, ONNX Runtime and tract behind it, each named in one file.
 
+#[cfg(unix)]
+pub mod isolated;
+mod isolation;
 mod ort;
 pub mod runtime_library;
 mod tract;
 
 use std::path::{Path, PathBuf};
 
+pub use isolation::{ARGUMENT, Isolation};
 pub use runtime_library::RuntimeLibrary;
 
 use crate::{
     error::{Error, Result},
+    footprint::{self, Bounds},
     graph::ModelFile,
 };
 
 /// Which engine to use.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 pub enum EngineChoice {
     /// ONNX Runtime where its library is found, tract otherwise.
     #[default]
@@ -46,7 +51,7 @@ impl std::fmt::Display for Device {
 }
 
 /// How to open a model.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, serde::Serialize, serde::Deserialize)]
 pub struct EngineOptions {
     /// Which engine.
     pub choice: EngineChoice,
@@ -56,6 +61,9 @@ pub struct EngineOptions {
     pub threads: usize,
     /// ONNX Runtime's library, where the user names one.
     pub library: Option<PathBuf>,
+    /// How graphs are run that may take more time or memory than there is.
+    #[serde(skip)]
+    pub isolation: Isolation,
 }
 
 /// The engine that computed a number, for every row of results.
@@ -98,7 +106,7 @@ impl std::fmt::Display for EngineInfo {
 }
 
 /// The inputs to feed and the outputs to read, fixed when a model is opened.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
 pub struct Signature {
     /// Name and per-image shape of each float32 input.
     pub inputs: Vec<(String, Vec<usize>)>,
@@ -116,7 +124,7 @@ pub trait Engine: Send {
     ///
     /// # Errors
     /// [`Error::Engine`] where it gives no account.
-    fn peak_memory(&self) -> Result<Option<u64>>;
+    fn peak_memory(&mut self) -> Result<Option<u64>>;
 
     /// Runs `n` images: `inputs` in the signature's order, each `n` x its per-image length in C
     /// order. Returns each output of the signature, flat, in f64.
@@ -134,12 +142,33 @@ pub struct Opened {
     pub notice: Option<String>,
 }
 
-/// Opens `file` on the engine that `options` ask for.
+/// Opens `file` on the engine that `options` ask for, in a process of its own where it is not certain
+/// what the graph takes and the options name the program for it ([`Isolation`]).
 ///
 /// # Errors
 /// [`Error::RuntimeLibrary`] where ONNX Runtime is asked for and not to be had, [`Error::Engine`]
-/// where the engine refuses the graph, [`Error::Setting`] for a device the engine does not have.
+/// where the engine refuses the graph, [`Error::Setting`] for a device the engine does not have,
+/// [`Error::Limit`] where the graph takes more than it may.
 pub fn open(file: &ModelFile, signature: &Signature, options: &EngineOptions) -> Result<Opened> {
+    match (footprint::bounds(file)?, &options.isolation.program) {
+        #[cfg(unix)]
+        (Bounds::Unknown(why), Some(program)) => {
+            isolated::open(file, signature, options, program, &why)
+        }
+        #[cfg(not(unix))]
+        (Bounds::Unknown(why), Some(_)) => Err(Error::Limit {
+            path: file.path.clone(),
+            what: "the graph".to_owned(),
+            found: why,
+            limit: "what is certain before it runs".to_owned(),
+            remedy: "Run it on Unix, where a process can be limited".to_owned(),
+        }),
+        (Bounds::Unknown(_), None) | (Bounds::Known(_), _) => open_here(file, signature, options),
+    }
+}
+
+/// Opens `file` in this process.
+fn open_here(file: &ModelFile, signature: &Signature, options: &EngineOptions) -> Result<Opened> {
     if options.device == Device::Cuda && options.choice == EngineChoice::Tract {
         return Err(Error::setting(
             "--device cuda",

@@ -238,7 +238,7 @@ impl Engine for OnnxRuntime {
         &self.info
     }
 
-    fn peak_memory(&self) -> Result<Option<u64>> {
+    fn peak_memory(&mut self) -> Result<Option<u64>> {
         let failed = |message: String| failed(&self.info, "tell its use of memory", message);
         let of = |session: &Mutex<Session>| {
             let session = session.lock().unwrap_or_else(|poisoned| poisoned.into_inner());

@@ -89,7 +89,7 @@ impl Engine for Tract {
         &self.info
     }
 
-    fn peak_memory(&self) -> Result<Option<u64>> {
+    fn peak_memory(&mut self) -> Result<Option<u64>> {
         Ok(None)
     }
 

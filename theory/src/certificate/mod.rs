@@ -34,6 +34,10 @@ pub const RULES: u32 = 1;
 /// Numbers of digits that are tried until every comparison shows.
 const DIGITS: [u32; 7] = [20, 40, 80, 160, 320, 640, 1280];
 
+/// Digits that the parameters of a certificate may have together: checking takes seconds up to there,
+/// and its time grows with their square. The weights of d = 1,000,000 at shell = 0.1 have 83,000.
+const MOST_DIGITS: u64 = 90_000;
+
 /// Bits of a window from which a weight is chosen: enough for the hundred digits that it may take.
 const WINDOW_BITS: usize = 512;
 
@@ -367,6 +371,11 @@ impl Certificate {
 
     /// The question that the certificate says it answers.
     fn question(&self) -> Result<Question, Rejection> {
+        let digits = self.parameters.digits();
+        if digits > MOST_DIGITS {
+            let problem = format!("they have {digits} digits, of which {MOST_DIGITS} are checked");
+            return Err(Rejection::Parameters(problem));
+        }
         let read = |name: &str, text: &str| {
             text.parse::<Exact>().map_err(|error| Rejection::Parameters(format!("{name}: {error}")))
         };
@@ -430,6 +439,19 @@ impl Parameters {
     /// The dimension.
     pub fn dim(&self) -> u64 {
         self.d
+    }
+
+    /// Digits of all numbers, written out without an exponent.
+    fn digits(&self) -> u64 {
+        let Parameters { d: _, shell, kl_epsilon, delta, lambda1, lambda2 } = self;
+        let number = |text: &str| {
+            let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
+            let moved = exponent.parse::<i64>().map_or(0, i64::unsigned_abs);
+            moved.saturating_add(mantissa.len() as u64)
+        };
+        let numbers = [shell, kl_epsilon, delta, lambda1, lambda2].map(String::as_str);
+        let numbers = numbers.into_iter().flat_map(|text| text.split('/'));
+        numbers.map(number).fold(0, u64::saturating_add)
     }
 
     /// lambda1 and lambda2.

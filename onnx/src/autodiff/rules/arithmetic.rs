@@ -68,7 +68,7 @@ fn sub(call: &Call<'_>) -> Gradients {
 fn mul(call: &Call<'_>) -> Gradients {
     let dy = call.dy()?;
     call.each(|input| {
-        let factor = call.input(1 - input);
+        let factor = call.input(usize::from(input == 0));
         let product = call.guarded_unless(call.analysis.regular(factor), dy, call.mul(dy, factor));
         spread(call, &product, input)
     })

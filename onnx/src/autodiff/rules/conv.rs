@@ -44,20 +44,26 @@ fn gradient(call: &Call<'_>) -> Gradients {
         })
         .unzip();
     let within = before.iter().chain(&after).all(|&pad| pad >= 0);
+    let group = call.int("group", 1);
     match call.constant(1) {
-        Some(kernel) if dense && within => {
-            let kernel = turned_over(&kernel, call.int("group", 1));
+        Some(kernel) if dense && within && can_turn_over(&kernel, group) => {
+            let kernel = turned_over(&kernel, group);
             let attributes = vec![
                 emit::ints("kernel_shape", &window.kernel),
                 emit::ints("dilations", &window.dilations),
                 emit::ints("pads", &[before, after].concat()),
-                emit::int("group", call.int("group", 1)),
+                emit::int("group", group),
             ];
             let inputs = [call.dy()?, &call.emit.constant(kernel)];
             call.first(call.emit.node("Conv", &inputs, attributes))
         }
         _ => call.first(transposed(call, &window)?),
     }
+}
+
+/// Whether a kernel has elements, and whole groups of outputs.
+fn can_turn_over(kernel: &Constant, group: i64) -> bool {
+    group >= 1 && kernel.dims[0] % group == 0 && !kernel.bytes.is_empty()
 }
 
 /// \[O, I/g, k\] to \[I, O/g, k\], every spatial axis walked backwards.

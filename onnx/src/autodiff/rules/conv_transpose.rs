@@ -6,7 +6,7 @@ use crate::autodiff::{
     emit,
     facts::Facts,
     site::Site,
-    size::Size,
+    size::{LARGEST, Size},
 };
 
 pub const RULES: &[Rule] =
@@ -18,6 +18,7 @@ fn facts(site: &Site<'_>) -> Option<Vec<Facts>> {
     let mut result = vec![shape.first()?.clone(), channels];
     for axis in 0..window.kernel.len() {
         let more = site.ints("output_padding").and_then(|list| list.get(axis)).copied();
+        let more = more.filter(|more| (0..=LARGEST).contains(more));
         let given = site.ints("output_shape").and_then(|list| list.get(axis)).copied();
         let computed = shape.get(axis + 2)?.value().map(|size| {
             let padding = window.before[axis] + window.after[axis];

@@ -43,9 +43,14 @@ fn to_depth(call: &Call<'_>) -> Gradients {
     if call.text("mode", "DCR") != "CRD" {
         return call.first(deep);
     }
-    let channels = call.known_size(0, 1)? / (block * block);
+    let area = block.checked_mul(block).filter(|area| *area > 0);
+    let area = area.ok_or_else(|| {
+        let problem = format!("its blocksize is {block}");
+        call.error(problem, "The model is damaged: export it again")
+    })?;
+    let channels = call.known_size(0, 1)? / area;
     let (height, width) = (call.known_size(0, 2)?, call.known_size(0, 3)?);
-    let apart = call.emit.reshape(&deep, &[0, block * block, channels, height, width]);
+    let apart = call.emit.reshape(&deep, &[0, area, channels, height, width]);
     let moved = call.emit.transpose(&apart, &[0, 2, 1, 3, 4]);
     call.first(call.reshape_like(&moved, 0))
 }

@@ -18,11 +18,14 @@ pub const RULES: &[Rule] = &[Rule::new(
     gradient,
 )];
 
-/// Letters of the operands and of the output; `None` with an ellipsis.
+/// Letters of an equation beyond which it is none.
+const LONGEST: usize = 1024;
+
+/// Letters of the operands and of the output; `None` with an ellipsis or more than [`LONGEST`].
 fn letters(site: &Site<'_>) -> Option<(Vec<Vec<char>>, Vec<char>)> {
     let equation: String =
         site.text("equation", "").chars().filter(|c| !c.is_whitespace()).collect();
-    if equation.contains('.') {
+    if equation.contains('.') || equation.len() > LONGEST {
         return None;
     }
     let (operands, output) = match equation.split_once("->") {
@@ -57,10 +60,16 @@ fn facts(site: &Site<'_>) -> Option<Vec<Facts>> {
 fn gradient(call: &Call<'_>) -> Gradients {
     let Some((operands, output)) = letters(call) else {
         return Err(call.error(
-            "its rule does not cover an ellipsis",
+            "its rule does not cover an ellipsis, or more than 1024 letters",
             "Write the letters out, or extend rules/einsum.rs",
         ));
     };
+    if operands.len() != call.node.input.len() {
+        return Err(call.error(
+            format!("its equation has {} operands, it {}", operands.len(), call.node.input.len()),
+            "The model is damaged: export it again",
+        ));
+    }
     call.each(|input| by_operand(call, &operands, &output, input))
 }
 

@@ -45,9 +45,9 @@ fn gather(call: &Call<'_>) -> Gradients {
         Some(places) => {
             let places: Vec<i64> =
                 places.iter().map(|&place| if place < 0 { place + size } else { place }).collect();
-            add_back(call, &flat, rank, axis, size, &places)
+            add_back(call, &flat, rank, axis, size, &places)?
         }
-        None => add_back_at_run_time(call, &flat, rank, axis, size),
+        None => add_back_at_run_time(call, &flat, rank, axis, size)?,
     };
     call.first(gradient)
 }
@@ -76,6 +76,9 @@ fn flat_indices(call: &Call<'_>, axis: usize, indices: &[Size]) -> Result<String
 /// `places[i]`.
 ///
 /// A gather where no index occurs twice, a product with the matrix of zeros and ones otherwise.
+///
+/// # Errors
+/// Where an index is none of the axis, or the matrix is too large.
 pub fn add_back(
     call: &Call<'_>,
     dy: &str,
@@ -83,7 +86,14 @@ pub fn add_back(
     axis: usize,
     size: i64,
     places: &[i64],
-) -> String {
+) -> Result<String> {
+    if let Some(place) = places.iter().find(|place| !(0..size).contains(*place)) {
+        return Err(call.error(
+            format!("it takes index {place} of an axis of {size}"),
+            "The model is damaged: export it again",
+        ));
+    }
+    call.room_for(Some(size))?;
     let mut sources = vec![places.len() as i64; size as usize];
     let mut twice = false;
     for (source, &place) in places.iter().enumerate() {
@@ -92,12 +102,13 @@ pub fn add_back(
     }
     if twice {
         let columns = places.len();
+        call.room_for(size.checked_mul(columns as i64))?;
         let mut matrix = vec![0.0; columns * size as usize];
         for (source, &place) in places.iter().enumerate() {
             matrix[source * size as usize + place as usize] = 1.0;
         }
         let matrix = call.floats(&[columns as i64, size], &matrix);
-        return along(call, dy, rank, axis, &matrix);
+        return Ok(along(call, dy, rank, axis, &matrix));
     }
     let start = places.first().copied().unwrap_or(0);
     let consecutive =
@@ -106,13 +117,13 @@ pub fn add_back(
     if consecutive {
         before[axis] = start;
         after[axis] = size - start - places.len() as i64;
-        return call.emit.pad(dy, &before, &after);
+        return Ok(call.emit.pad(dy, &before, &after));
     }
     // One zero behind the last index, for the places that nothing came from.
     after[axis] = 1;
     let padded = call.emit.pad(dy, &before, &after);
     let sources = call.emit.ints(&sources);
-    call.emit.node("Gather", &[&padded, &sources], vec![emit::int("axis", axis as i64)])
+    Ok(call.emit.node("Gather", &[&padded, &sources], vec![emit::int("axis", axis as i64)]))
 }
 
 /// dy times a matrix along one axis.
@@ -124,14 +135,21 @@ pub fn along(call: &Call<'_>, dy: &str, rank: usize, axis: usize, matrix: &str) 
 }
 
 /// The same with the matrix made from the indices while the graph runs.
-fn add_back_at_run_time(call: &Call<'_>, dy: &str, rank: usize, axis: usize, size: i64) -> String {
+fn add_back_at_run_time(
+    call: &Call<'_>,
+    dy: &str,
+    rank: usize,
+    axis: usize,
+    size: i64,
+) -> Result<String> {
     let column = call.emit.reshape(call.input(1), &[-1, 1]);
-    let matrix = call.indicator(&matches(call, &column, size, &[size]));
-    along(call, dy, rank, axis, &matrix)
+    let matrix = call.indicator(&matches(call, &column, size, &[size])?);
+    Ok(along(call, dy, rank, axis, &matrix))
 }
 
 /// Where an index of the last axis, of `size`, is the one that `indices` name from front or back.
-fn matches(call: &Call<'_>, indices: &str, size: i64, dims: &[i64]) -> String {
+fn matches(call: &Call<'_>, indices: &str, size: i64, dims: &[i64]) -> Result<String> {
+    call.room_for(Some(size))?;
     let element = call.element(1).unwrap_or(DataType::Int64 as i32);
     let list = |offset: i64| {
         let values: Vec<i64> = (0..size).map(|value| value + offset).collect();
@@ -139,7 +157,7 @@ fn matches(call: &Call<'_>, indices: &str, size: i64, dims: &[i64]) -> String {
         if element == DataType::Int64 as i32 { list } else { call.cast(&list, element) }
     };
     let front = call.op("Equal", &[indices, &list(0)]);
-    call.op("Or", &[&front, &call.op("Equal", &[indices, &list(-size)])])
+    Ok(call.op("Or", &[&front, &call.op("Equal", &[indices, &list(-size)])]))
 }
 
 fn elements_facts(site: &Site<'_>) -> Option<Vec<Facts>> {
@@ -157,7 +175,8 @@ fn gather_elements(call: &Call<'_>) -> Gradients {
         return call.first(call.emit.node("ScatterElements", &inputs, attributes));
     }
     let (data, indices) = (call.known_shape(0)?, call.known_shape(1)?);
-    if (0..rank).any(|other| other != axis && data[other] != indices[other]) {
+    let differ = |other: usize| indices.get(other) != Some(&data[other]);
+    if indices.len() != rank || (0..rank).any(|other| other != axis && differ(other)) {
         return Err(call.error(
             "before operator set 16 its indices must cover the data's other axes",
             "Export with a newer operator set",
@@ -167,7 +186,7 @@ fn gather_elements(call: &Call<'_>) -> Gradients {
     let mut dims = vec![1; rank + 1];
     dims[axis + 1] = size;
     let wide = |x: &str| call.emit.unsqueeze(x, &[axis + 1]);
-    let condition = matches(call, &wide(call.input(1)), size, &dims);
+    let condition = matches(call, &wide(call.input(1)), size, &dims)?;
     let spread = call.select(&condition, &wide(call.dy()?), &call.number(0.0));
     call.first(call.emit.reduce("ReduceSum", &spread, &[axis], false))
 }

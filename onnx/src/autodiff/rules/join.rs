@@ -3,9 +3,9 @@
 use super::Rule;
 use crate::autodiff::{
     call::{Call, Gradients},
-    facts::Facts,
+    facts::{Facts, MOST_INTEGERS},
     site::Site,
-    size::{Shape, Size},
+    size::{LARGEST, Shape, Size},
 };
 
 pub const RULES: &[Rule] = &[
@@ -15,8 +15,11 @@ pub const RULES: &[Rule] = &[
 
 fn concat_facts(site: &Site<'_>) -> Option<Vec<Facts>> {
     let inputs = 0..site.node.input.len();
-    let ints: Option<Vec<Vec<Option<Size>>>> =
-        inputs.clone().map(|index| site.sizes(index).cloned()).collect();
+    let ints: Option<Vec<&Vec<Option<Size>>>> =
+        inputs.clone().map(|index| site.sizes(index)).collect();
+    let few =
+        |lists: &Vec<&Vec<_>>| lists.iter().map(|list| list.len()).sum::<usize>() <= MOST_INTEGERS;
+    let joined = |lists: Vec<&Vec<Option<Size>>>| lists.into_iter().flatten().cloned().collect();
     let shape = || {
         let mut shape = site.shape(0)?.clone();
         let axis = Site::axis(site.int("axis", 0), shape.len())?;
@@ -25,7 +28,7 @@ fn concat_facts(site: &Site<'_>) -> Option<Vec<Facts>> {
         Some(shape)
     };
     let facts = Facts::new(site.element(0), shape());
-    Some(vec![facts.with_ints(ints.map(|lists| lists.concat()))])
+    Some(vec![facts.with_ints(ints.filter(few).map(joined))])
 }
 
 fn concat(call: &Call<'_>) -> Gradients {
@@ -38,15 +41,17 @@ fn concat(call: &Call<'_>) -> Gradients {
     call.each(|input| Ok(pieces[input].clone()))
 }
 
-/// Sizes of the pieces, from whichever place the operator set keeps them.
+/// Sizes of the pieces, one for each output, from whichever place the operator set keeps them.
 fn piece_sizes(site: &Site<'_>, whole: Option<i64>) -> Option<Vec<i64>> {
-    site.list(1, "split").filter(|sizes| !sizes.is_empty()).or_else(|| {
-        let pieces = site.node.output.len() as i64;
-        let whole = whole?;
+    let pieces = site.node.output.len() as i64;
+    let sizes = site.list(1, "split").filter(|sizes| !sizes.is_empty()).or_else(|| {
+        let whole = whole.filter(|_| pieces > 0)?;
         // The last piece is the smaller one where the division leaves a remainder.
         let size = (whole + pieces - 1) / pieces;
         Some((0..pieces).map(|piece| size.min(whole - piece * size)).collect())
-    })
+    })?;
+    let possible = sizes.iter().all(|size| (0..=LARGEST).contains(size));
+    (possible && sizes.len() as i64 == pieces).then_some(sizes)
 }
 
 fn split_facts(site: &Site<'_>) -> Option<Vec<Facts>> {

@@ -102,24 +102,36 @@ fn unsqueezed(site: &Site<'_>) -> Option<Shape> {
         .collect()
 }
 
-fn permutation(site: &Site<'_>, rank: usize) -> Vec<usize> {
-    match site.ints("perm") {
-        Some(perm) if !perm.is_empty() => perm.iter().map(|&axis| axis as usize).collect(),
+/// Which axis of the input each axis of the output is; `None` where one is missing or none at all.
+fn permutation(site: &Site<'_>, rank: usize) -> Option<Vec<usize>> {
+    let perm: Vec<usize> = match site.ints("perm") {
+        Some(perm) if !perm.is_empty() => {
+            perm.iter().map(|&axis| usize::try_from(axis)).collect::<Result<_, _>>().ok()?
+        }
         _ => (0..rank).rev().collect(),
-    }
+    };
+    let mut sorted = perm.clone();
+    sorted.sort_unstable();
+    sorted.into_iter().eq(0..rank).then_some(perm)
 }
 
 fn transposed(site: &Site<'_>) -> Option<Vec<Facts>> {
     let shape = site.shape(0)?;
-    let perm = permutation(site, shape.len());
+    let perm = permutation(site, shape.len())?;
     site.shaped(perm.iter().map(|&axis| shape.get(axis).cloned()).collect())
 }
 
 fn transpose(call: &Call<'_>) -> Gradients {
-    let perm = match call.ints("perm") {
-        Some(perm) if !perm.is_empty() => permutation(call, perm.len()),
-        _ => permutation(call, call.known_rank(0)?),
+    let rank = match call.ints("perm") {
+        Some(perm) if !perm.is_empty() => perm.len(),
+        _ => call.known_rank(0)?,
     };
+    let perm = permutation(call, rank).ok_or_else(|| {
+        call.error(
+            "its perm does not name every axis once",
+            "The model is damaged: export it again",
+        )
+    })?;
     let mut inverse = vec![0; perm.len()];
     perm.iter().enumerate().for_each(|(axis, &from)| inverse[from] = axis);
     call.first(call.emit.transpose(call.dy()?, &inverse))

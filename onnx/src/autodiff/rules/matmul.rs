@@ -63,9 +63,17 @@ fn matrix_dy(call: &Call<'_>, a: &[Size], b: &[Size]) -> Result<String> {
     Ok(if a.len() == 1 { call.emit.unsqueeze(&dy, &[rank]) } else { dy })
 }
 
+/// Number of axes of an operand, which is not a single number.
+fn operand_rank(call: &Call<'_>, index: usize) -> Result<usize> {
+    match call.known_rank(index)? {
+        0 => Err(call.error("an operand has no axis", "The model is damaged: export it again")),
+        rank => Ok(rank),
+    }
+}
+
 /// An operand as a matrix with its last two axes exchanged; a vector becomes `row` or column first.
 fn transposed(call: &Call<'_>, index: usize) -> Result<String> {
-    let rank = call.known_rank(index)?;
+    let rank = operand_rank(call, index)?;
     if rank == 1 {
         // The left operand is a row, transposed a column; the right one the other way round.
         return Ok(call.emit.unsqueeze(call.input(index), &[1 - index]));
@@ -82,6 +90,7 @@ fn transposed(call: &Call<'_>, index: usize) -> Result<String> {
 fn summed(call: &Call<'_>, product: &str, index: usize) -> Result<String> {
     let (a, b) = (call.known_shape(0)?, call.known_shape(1)?);
     let own = call.known_shape(index)?;
+    operand_rank(call, index)?;
     let one = [Size::fixed(1)];
     let matrix: Shape = match (own.len(), index) {
         (1, 0) => [&one, own].concat(),

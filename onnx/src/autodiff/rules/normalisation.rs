@@ -23,10 +23,19 @@ pub const RULES: &[Rule] = &[
     Rule::new("GroupNormalization", "as InstanceNormalization, by group", same, group),
 ];
 
+/// The axes of \[C, 1, ..\], C being what is left.
+fn channel_axes(call: &Call<'_>) -> Result<Vec<i64>> {
+    match call.known_rank(0)? {
+        0 | 1 => {
+            Err(call.error("its input has no channels", "The model is damaged: export it again"))
+        }
+        rank => Ok([vec![-1], vec![1; rank - 2]].concat()),
+    }
+}
+
 /// One number per channel, against \[N, C, ..\].
 fn per_channel(call: &Call<'_>, index: usize) -> Result<String> {
-    let mut dims = vec![1; call.known_rank(0)? - 1];
-    dims[0] = -1;
+    let mut dims = channel_axes(call)?;
     Ok(match call.constant(index) {
         Some(constant) => {
             dims[0] = constant.dims.iter().product();
@@ -48,7 +57,7 @@ fn batch(call: &Call<'_>) -> Gradients {
         let (scale, var) = (call.constant(1)?.to_floats()?, call.constant(4)?.to_floats()?);
         let slopes: Vec<f64> =
             scale.iter().zip(&var).map(|(scale, var)| scale / (var + epsilon).sqrt()).collect();
-        let mut dims = vec![1; call.shape(0)?.len() - 1];
+        let mut dims = channel_axes(call).ok()?;
         dims[0] = slopes.len() as i64;
         Some(call.floats(&dims, &slopes))
     };

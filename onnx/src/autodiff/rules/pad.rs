@@ -5,7 +5,7 @@ use crate::autodiff::{
     call::{Call, Gradients},
     facts::Facts,
     site::Site,
-    size::Size,
+    size::{LARGEST, Size},
 };
 
 pub const RULES: &[Rule] = &[Rule::new(
@@ -18,6 +18,9 @@ pub const RULES: &[Rule] = &[Rule::new(
 /// Padding before and after every axis.
 fn pads(site: &Site<'_>, rank: usize) -> Option<(Vec<i64>, Vec<i64>)> {
     let given = site.list(1, "pads")?;
+    if !given.iter().all(|pad| (-LARGEST..=LARGEST).contains(pad)) {
+        return None;
+    }
     let axes: Vec<usize> = match site.numbers(3) {
         Some(axes) => axes.iter().map(|&axis| Site::axis(axis, rank)).collect::<Option<_>>()?,
         None if site.input(3).is_empty() => (0..rank).collect(),
@@ -57,9 +60,16 @@ fn gradient(call: &Call<'_>) -> Gradients {
     let mut dy = call.dy()?.to_owned();
     for axis in (0..rank).filter(|&axis| (before[axis], after[axis]) != (0, 0)) {
         let size = call.known_size(0, axis)?;
+        if size == 0 {
+            return Err(call.error(
+                format!("axis {axis}, which it pads, is empty"),
+                "The model is damaged: export it again",
+            ));
+        }
+        call.room_for(Some(before[axis] + size + after[axis]))?;
         let source: Vec<i64> =
             (-before[axis]..size + after[axis]).map(|place| origin(&mode, place, size)).collect();
-        dy = super::gather::add_back(call, &dy, rank, axis, size, &source);
+        dy = super::gather::add_back(call, &dy, rank, axis, size, &source)?;
     }
     call.first(dy)
 }

@@ -27,6 +27,9 @@ pub const RULES: &[Rule] = &[
         .at_kinks("the first of equal values, as in PyTorch"),
 ];
 
+/// Nodes that the gradient of one pool may take before operator set 16.
+const MOST_PARTS: i64 = 1024;
+
 fn window(site: &Site<'_>) -> Option<Window> {
     Window::of(site, site.ints("kernel_shape")?.to_vec())
 }
@@ -51,16 +54,26 @@ fn global_facts(site: &Site<'_>) -> Option<Vec<Facts>> {
 fn spatial(call: &Call<'_>) -> Result<(Window, Vec<i64>)> {
     let window = window(call).ok_or_else(|| call.unknown("its padding"))?;
     let sizes = (2..call.known_rank(0)?).map(|axis| call.known_size(0, axis));
-    Ok((window, sizes.collect::<Result<_>>()?))
+    let sizes: Vec<i64> = sizes.collect::<Result<_>>()?;
+    let fits = |(axis, &size): (usize, &i64)| window.windows(axis, size) >= 1;
+    if sizes.len() != window.kernel.len() || !sizes.iter().enumerate().all(fits) {
+        return Err(call.error(
+            format!("its window {:?} does not fit {sizes:?}", window.kernel),
+            "The model is damaged: export it again",
+        ));
+    }
+    Ok((window, sizes))
 }
 
 /// Every channel as an image of its own, convolved backwards with a kernel of ones.
 fn average(call: &Call<'_>) -> Gradients {
     let (window, sizes) = spatial(call)?;
-    let shared = call.div(call.dy()?, &counts(call, &window, &sizes));
     let windows: Vec<i64> =
         sizes.iter().enumerate().map(|(axis, &size)| window.windows(axis, size)).collect();
+    call.room_for(product(&windows))?;
+    let shared = call.div(call.dy()?, &counts(call, &window, &sizes));
     let images = call.emit.reshape(&shared, &[&[-1, 1], windows.as_slice()].concat());
+    call.room_for(product(&window.kernel))?;
     let ones = vec![1.0; window.kernel.iter().product::<i64>() as usize];
     let kernel = call.floats(&[&[1, 1], window.kernel.as_slice()].concat(), &ones);
     let attributes = vec![
@@ -79,6 +92,10 @@ fn average(call: &Call<'_>) -> Gradients {
     call.first(call.reshape_like(&call.emit.pad(&spread, &before, &after), 0))
 }
 
+fn product(sizes: &[i64]) -> Option<i64> {
+    sizes.iter().try_fold(1i64, |product, &size| product.checked_mul(size))
+}
+
 /// How many elements each window averages, \[1, 1, windows..\].
 fn counts(call: &Call<'_>, window: &Window, sizes: &[i64]) -> String {
     let padded = call.int("count_include_pad", 0) != 0;
@@ -92,9 +109,10 @@ fn counts(call: &Call<'_>, window: &Window, sizes: &[i64]) -> String {
         let along: Vec<f64> = (0..window.windows(axis, size))
             .map(|index| {
                 let start = index * window.strides[axis] - window.before[axis];
-                let place = |element: i64| start + element * window.dilations[axis];
-                let inside = |&element: &i64| (low..high).contains(&place(element));
-                (0..window.kernel[axis]).filter(inside).count() as f64
+                let (kernel, apart) = (window.kernel[axis], window.dilations[axis]);
+                let before =
+                    |place: i64| (place - start + apart - 1).div_euclid(apart).clamp(0, kernel);
+                (before(high) - before(low)) as f64
             })
             .collect();
         dims.push(along.len() as i64);
@@ -114,11 +132,17 @@ fn max(call: &Call<'_>) -> Gradients {
     let places = call.emit.node_with("MaxPool", &[call.input(0)], attributes, 2).remove(1);
     let overlap =
         |axis: usize| (window.extent(axis) + window.strides[axis] - 1) / window.strides[axis];
-    let overlaps = (0..window.kernel.len()).map(overlap);
+    let overlaps: Vec<i64> = (0..window.kernel.len()).map(overlap).collect();
     let mut parts = vec![(call.dy()?.to_owned(), places)];
     if call.opset() < 16 {
+        if product(&overlaps).is_none_or(|parts| parts > MOST_PARTS) {
+            return Err(call.error(
+                format!("before operator set 16 more than {MOST_PARTS} windows must not overlap"),
+                "Export with a newer operator set",
+            ));
+        }
         // Scattering cannot add yet: windows far enough apart to share nothing are taken together.
-        for (axis, apart) in overlaps.enumerate().filter(|(_, apart)| *apart > 1) {
+        for (axis, apart) in overlaps.into_iter().enumerate().filter(|(_, apart)| *apart > 1) {
             let every = |x: &str, first| call.emit.slice(x, axis + 2, first, emit::FAR, apart);
             let part =
                 |(dy, place): &(String, String), first| (every(dy, first), every(place, first));
@@ -148,8 +172,9 @@ fn scattered(call: &Call<'_>, dy: &str, places: &str) -> String {
 
 fn global_max(call: &Call<'_>) -> Gradients {
     let shape = call.known_shape(0)?;
-    let count = size::count(&shape[2..]).and_then(|size| size.value());
+    let count = shape.get(2..).and_then(size::count).and_then(|size| size.value());
     let count = count.ok_or_else(|| call.unknown("its spatial size"))?;
+    call.room_for(Some(count))?;
     let flat = |x: &str, size: i64| call.emit.reshape(x, &[0, 0, size]);
     let attributes = vec![emit::int("axis", 2), emit::int("keepdims", 1)];
     let place = call.emit.node("ArgMax", &[&flat(call.input(0), count)], attributes);

@@ -27,7 +27,9 @@ fn expand_facts(site: &Site<'_>) -> Option<Vec<Facts>> {
     let ints = site.sizes(0).filter(|ints| ints.len() == 1).cloned();
     let shape = shape();
     let repeated = ints.and_then(|ints| {
-        let count = crate::autodiff::size::count(shape.as_ref()?)?.value().filter(|&n| n <= 64)?;
+        let count = crate::autodiff::size::count(shape.as_ref()?)?
+            .value()
+            .filter(|n| (0..=64).contains(n))?;
         Some(vec![ints[0].clone(); count as usize])
     });
     Some(vec![Facts::new(site.element(0), shape).with_ints(repeated)])
@@ -42,7 +44,8 @@ fn tile_facts(site: &Site<'_>) -> Option<Vec<Facts>> {
 /// \[.., r d, ..\] is \[.., r, d, ..\], summed over r.
 fn tile(call: &Call<'_>) -> Gradients {
     let shape = call.known_shape(0)?;
-    let repeats = call.numbers(1).ok_or_else(|| call.unknown("its repetitions"))?;
+    let repeats = call.numbers(1).filter(|repeats| repeats.len() == shape.len());
+    let repeats = repeats.ok_or_else(|| call.unknown("its repetitions, one for each axis,"))?;
     let (mut dims, mut summed) = (vec![], vec![]);
     for (axis, size) in shape.iter().enumerate() {
         if repeats[axis] != 1 {

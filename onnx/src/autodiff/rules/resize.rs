@@ -76,14 +76,21 @@ fn gradient(call: &Call<'_>) -> Gradients {
         }
         let old = call.known_size(0, axis)?;
         let new = new.ok_or_else(|| call.unknown("its sizes"))?;
+        if old < 1 || new < 1 {
+            return Err(call.error(
+                format!("it resizes an axis of {old} to {new}"),
+                "The model is damaged: export it again",
+            ));
+        }
+        call.room_for(Some(new))?;
         let places = places(call, old, new, scale)?;
         dy = match mode.as_str() {
             "nearest" => {
                 let nearest: Vec<i64> =
                     places.iter().map(|&place| nearest(call, place, old)).collect();
-                add_back(call, &dy, targets.len(), axis, old, &nearest)
+                add_back(call, &dy, targets.len(), axis, old, &nearest)?
             }
-            _ => along(call, &dy, targets.len(), axis, &linear(call, &places, old)),
+            _ => along(call, &dy, targets.len(), axis, &linear(call, &places, old)?),
         };
     }
     call.first(dy)
@@ -124,7 +131,8 @@ fn nearest(call: &Call<'_>, place: f64, size: i64) -> i64 {
 }
 
 /// The weights of the old elements in the new ones, \[new, old\].
-fn linear(call: &Call<'_>, places: &[f64], size: i64) -> String {
+fn linear(call: &Call<'_>, places: &[f64], size: i64) -> Result<String> {
+    call.room_for(size.checked_mul(places.len() as i64))?;
     let mut matrix = vec![0.0; places.len() * size as usize];
     for (row, &place) in places.iter().enumerate() {
         let place = place.clamp(0.0, (size - 1) as f64);
@@ -135,5 +143,5 @@ fn linear(call: &Call<'_>, places: &[f64], size: i64) -> String {
             matrix[column + 1] += part;
         }
     }
-    call.floats(&[places.len() as i64, size], &matrix)
+    Ok(call.floats(&[places.len() as i64, size], &matrix))
 }

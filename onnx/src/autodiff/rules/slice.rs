@@ -44,6 +44,14 @@ fn cuts(site: &Site<'_>) -> Option<Vec<Cut>> {
 }
 
 fn cut(axis: usize, size: i64, start: i64, end: i64, step: i64) -> Option<Cut> {
+    if step == 0 {
+        return None;
+    }
+    // A step out of the axis takes one index, however far it leads.
+    let step = step.clamp(-size - 1, size + 1);
+    if size == 0 {
+        return Some(Cut { axis, start: 0, step, count: 0 });
+    }
     let from_front = |place: i64| if place < 0 { place.saturating_add(size) } else { place };
     let (low, high) = if step > 0 { (0, size) } else { (-1, size - 1) };
     let start = from_front(start).clamp(low.max(0), high);
@@ -112,9 +120,11 @@ fn merge(call: &Call<'_>, x: &str, axis: usize, size: i64) -> String {
     let behind = behind.unwrap_or_else(|| shape.clone());
     let mut dims = vec![0; axis];
     dims.push(size);
-    let unknown = behind[axis + 1..].iter().filter(|size| size.value().is_none()).count();
-    match unknown {
-        0 | 1 => dims.extend(behind[axis + 1..].iter().map(|size| size.value().unwrap_or(-1))),
+    let behind = behind.get(axis + 1..).map(|sizes| sizes.iter().map(Size::value));
+    match behind {
+        Some(sizes) if sizes.clone().filter(Option::is_none).count() <= 1 => {
+            dims.extend(sizes.map(|size| size.unwrap_or(-1)));
+        }
         _ => return merge_at_run_time(call, x, axis, size),
     }
     call.emit.reshape(x, &dims)

@@ -20,8 +20,12 @@ pub struct Window {
     ceil: bool,
 }
 
+/// Numbers that a window has at most; larger ones are damage, and their products would leave 64 bits.
+const LARGEST: i64 = 1 << 20;
+
 impl Window {
-    /// Of a node with these kernel sizes; `None` where `auto_pad` needs an unknown size.
+    /// Of a node with these kernel sizes; `None` where `auto_pad` needs an unknown size, or where one
+    /// of its numbers cannot be meant.
     pub fn of(site: &Site<'_>, kernel: Vec<i64>) -> Option<Self> {
         let axes = kernel.len();
         let list = |name: &str| {
@@ -39,6 +43,13 @@ impl Window {
             after: pads[axes..].to_vec(),
             ceil: site.int("ceil_mode", 0) != 0,
         };
+        let positive = [&window.kernel, &window.strides, &window.dilations];
+        let positive = positive.into_iter().flatten().all(|size| (1..=LARGEST).contains(size));
+        let pads = [&window.before, &window.after];
+        let padded = pads.into_iter().flatten().all(|pad| (-LARGEST..=LARGEST).contains(pad));
+        if !(positive && padded) {
+            return None;
+        }
         match site.text("auto_pad", "NOTSET").as_str() {
             "SAME_UPPER" => window.pad_alike(site, false)?,
             "SAME_LOWER" => window.pad_alike(site, true)?,
