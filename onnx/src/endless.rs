@@ -30,7 +30,7 @@ fn within(file: &ModelFile, graph: &GraphProto, around: &[&GraphProto]) -> Resul
                 what: format!("node '{}' (Loop)", node.name()),
                 found,
                 limit: format!("{} rounds", limits::ROUNDS),
-                remedy: "Export the model with a shorter loop, or unrolled".to_owned(),
+                remedy: "Export the model with a shorter loop, or unrolled",
             });
         }
         subgraphs(node).try_for_each(|inner| within(file, inner, &seen))?;

@@ -114,7 +114,7 @@ pub enum Error {
         /// The most that is allowed.
         limit: String,
         /// What to do next.
-        remedy: String,
+        remedy: &'static str,
     },
     /// A model's gradient is not that of its own values.
     #[error("{path}: the gradient is refused on engine {engine}: {flag}. {detail}. {remedy}")]

@@ -98,7 +98,7 @@ fn of_node(
                 what: format!("output '{name}' of {}", named()),
                 found: format!("{bytes} bytes for one image"),
                 limit: format!("{} bytes for one tensor", limits::TENSOR),
-                remedy: "Export a model with smaller values".to_owned(),
+                remedy: "Export a model with smaller values",
             });
         }
         taken.bytes = taken.bytes.saturating_add(bytes);

@@ -248,13 +248,13 @@ fn port(value: &ValueInfoProto) -> Port {
     Port { name: value.name().to_owned(), element, shape }
 }
 
-fn too_large(path: &Path, what: String, found: u64, limit: u64, remedy: &str) -> Error {
+fn too_large(path: &Path, what: String, found: u64, limit: u64, remedy: &'static str) -> Error {
     Error::Limit {
         path: path.to_owned(),
         what,
         found: format!("{found} bytes"),
         limit: format!("{limit} bytes"),
-        remedy: remedy.to_owned(),
+        remedy,
     }
 }
 

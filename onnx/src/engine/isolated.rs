@@ -198,13 +198,13 @@ impl Asked<'_> {
         )
     }
 
-    fn limit(&self, engine: &str, found: String, limit: String, remedy: &str) -> Error {
+    fn limit(&self, engine: &str, found: String, limit: String, remedy: &'static str) -> Error {
         Error::Limit {
             path: self.path.to_owned(),
             what: format!("{engine} was to {}", self.action),
             found,
             limit,
-            remedy: remedy.to_owned(),
+            remedy,
         }
     }
 }

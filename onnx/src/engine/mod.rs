@@ -161,7 +161,7 @@ pub fn open(file: &ModelFile, signature: &Signature, options: &EngineOptions) ->
             what: "the graph".to_owned(),
             found: why,
             limit: "what is certain before it runs".to_owned(),
-            remedy: "Run it on Unix, where a process can be limited".to_owned(),
+            remedy: "Run it on Unix, where a process can be limited",
         }),
         (Bounds::Unknown(_), None) | (Bounds::Known(_), _) => open_here(file, signature, options),
     }
