@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use nalgebra::DMatrix;
+use rayon::prelude::*;
 
 use crate::{
     classify, complexity,
@@ -189,11 +190,13 @@ fn see(
     (ln_prior, log_prob, norms): (&[f64], &DMatrix<f64>, &[Option<f64>]),
     visit: &mut dyn FnMut(&Score, &[f64]) -> Result<()>,
 ) -> Result<()> {
-    for ((index, column), &gradient_norm) in range.zip(log_prob.column_iter()).zip(norms) {
+    let lengths: Vec<f64> =
+        range.clone().into_par_iter().map(|index| complexity::nats(images, index)).collect();
+    let columns = log_prob.column_iter().zip(norms).zip(lengths);
+    for (index, ((column, &gradient_norm), complexity)) in range.zip(columns) {
         let label = images.labels.as_ref().map(|labels| labels[index]);
-        let complexity = Some(complexity::nats(images, index));
         let log_prob = column.as_slice();
-        let score = Score::new(before + index, label, ln_prior, log_prob, complexity);
+        let score = Score::new(before + index, label, ln_prior, log_prob, Some(complexity));
         visit(&Score { gradient_norm, ..score }, log_prob)?;
     }
     Ok(())
