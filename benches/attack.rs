@@ -55,11 +55,11 @@ fn carlini_wagner() -> CarliniWagner {
 }
 
 fn boundary() -> Boundary {
-    Boundary { steps: 3000, ..Boundary::foolbox() }
+    Boundary { steps: 600, ..Boundary::foolbox() }
 }
 
 fn guided() -> Boundary {
-    Boundary { steps: 3000, ..Boundary::guided() }
+    Boundary { steps: 600, ..Boundary::guided() }
 }
 
 /// A model that notes how long it takes, and when.

@@ -1,6 +1,7 @@
 //! Intervals of whatever is read off a ranking, by resampling it.
 
 use rand::RngExt;
+use rayon::prelude::*;
 use undetected_theory::Streams;
 
 use super::{CONFIDENCE, Estimate, Ranking};
@@ -16,13 +17,13 @@ use super::{CONFIDENCE, Estimate, Ranking};
 /// # Numerics
 /// Approximate: too narrow for small groups, and empty of meaning at the ends of a metric's range (a
 /// resample of groups that do not overlap does not overlap either): no interval where all rounds
-/// agree. O(n) a round for n scores.
+/// agree. O(n) a round for n scores; rounds are spread over the threads.
 ///
 /// # Panics
 /// If there are fewer rounds than one end needs to be an inner order statistic, 2/(1 - CONFIDENCE).
 pub fn bootstrap(
     ranking: &Ranking,
-    metric: impl Fn(&Ranking) -> f64,
+    metric: impl Fn(&Ranking) -> f64 + Sync,
     rounds: u64,
     seed: u64,
 ) -> Estimate {
@@ -32,6 +33,7 @@ pub fn bootstrap(
     let resampler = Resampler::new(ranking);
     let streams = Streams::new(seed, "bootstrap");
     let mut values: Vec<f64> = (0..rounds)
+        .into_par_iter()
         .map(|round| metric(&resampler.draw(ranking, &mut streams.get(round))))
         .collect();
     values.sort_by(f64::total_cmp);
