@@ -103,7 +103,7 @@ impl ModelEntry {
     /// The contract fields, checked.
     ///
     /// # Errors
-    /// [`Error::Setting`] where a field is unknown.
+    /// [`Error::Setting`](crate::Error::Setting) where a field is unknown.
     pub fn overrides(&self) -> Result<Overrides> {
         Overrides::new(self.contract.clone())
     }
