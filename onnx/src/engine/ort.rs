@@ -259,8 +259,10 @@ impl Engine for OnnxRuntime {
         }
         let part = |first: usize| self.run_part(first..n.min(first + images), inputs);
         let starts: Vec<usize> = (0..n).step_by(images).collect();
-        let parts: Vec<Vec<Vec<f64>>> =
-            self.pool.install(|| starts.into_par_iter().map(part).collect::<Result<_>>())?;
+        let parts: Vec<Vec<Vec<f64>>> = match self.sessions.len() {
+            1 => starts.into_iter().map(part).collect::<Result<_>>()?,
+            _ => self.pool.install(|| starts.into_par_iter().map(part).collect::<Result<_>>())?,
+        };
         let mut outputs = vec![Vec::new(); self.signature.outputs.len()];
         for part in parts {
             outputs.iter_mut().zip(part).for_each(|(all, some)| all.extend(some));
