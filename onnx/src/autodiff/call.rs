@@ -25,7 +25,7 @@ pub struct Call<'a> {
     pub emit: &'a Emitter,
     cotangents: Vec<Option<String>>,
     wanted: Vec<bool>,
-    /// Whether the cotangents are finite wherever the forward values are.
+    /// Whether the cotangents are finite wherever the differentiated output is.
     finite: Cell<bool>,
 }
 
@@ -54,7 +54,7 @@ impl<'a> Call<'a> {
         self.wanted.get(input).copied().unwrap_or(false)
     }
 
-    /// Whether the gradients returned so far are finite wherever the forward values are.
+    /// Whether the gradients returned so far are finite wherever the differentiated output is.
     pub fn finite(&self) -> bool {
         self.finite.get()
     }
@@ -263,8 +263,8 @@ impl<'a> Call<'a> {
 
     /// `dy` where the condition holds, else 0.
     ///
-    /// A product with 0 and 1 where `dy` is finite: several times faster than a selection in ONNX
-    /// Runtime, whose branches a random mask mispredicts.
+    /// A product with 0 and 1 where `dy` is finite whenever the differentiated output is: several times
+    /// faster than a selection in ONNX Runtime, whose branches a random mask mispredicts.
     pub fn masked(&self, condition: &str, dy: &str) -> String {
         match self.finite() {
             true => self.mul(dy, &self.indicator(condition)),
@@ -273,11 +273,18 @@ impl<'a> Call<'a> {
     }
 
     /// `gradient`, but 0 where `dy` is: 0 times an infinite derivative is 0 here, so that a branch
-    /// that a mask leaves out adds nothing. Only for derivatives that can be infinite.
+    /// that a mask leaves out adds nothing. For derivatives that are infinite only where a value of the
+    /// forward graph is: where `dy` is not 0 there, the output hangs on that value and is not finite.
     pub fn guarded(&self, dy: &str, gradient: String) -> String {
-        self.finite.set(false);
         let zero = self.number(0.0);
         self.select(&self.op("Equal", &[dy, &zero]), &zero, &gradient)
+    }
+
+    /// [`guarded`](Self::guarded) for vertical tangents: derivatives that are infinite at a finite value,
+    /// as a root's at 0.
+    pub fn guarded_vertical(&self, dy: &str, gradient: String) -> String {
+        self.finite.set(false);
+        self.guarded(dy, gradient)
     }
 
     /// [`guarded`](Self::guarded) unless the derivative is known to be `bounded`.

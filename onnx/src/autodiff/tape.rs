@@ -249,7 +249,7 @@ struct Tape<'a> {
     options: Options,
     /// What is to be added up, by value.
     cotangents: HashMap<&'a str, Vec<String>>,
-    /// Values whose cotangents may be infinite where the forward values are finite.
+    /// Values whose cotangents may be infinite where the output is finite.
     infinite: HashSet<&'a str>,
 }
 

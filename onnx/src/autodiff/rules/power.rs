@@ -9,7 +9,8 @@ pub const RULES: &[Rule] = &[
     Rule::new("Sqrt", "dy/(2y)", same, |call| {
         let dy = call.dy()?;
         let gradient = call.div(&call.scale(dy, 0.5), call.output(0));
-        call.first(call.guarded_unless(call.bounds(0).0 > 0.0, dy, gradient))
+        let bounded = call.bounds(0).0 > 0.0;
+        call.first(if bounded { gradient } else { call.guarded_vertical(dy, gradient) })
     })
     .at_kinks("infinite at x = 0 unless dy = 0"),
     Rule::new("Reciprocal", "-y^2 dy", same, |call| {
@@ -37,7 +38,8 @@ fn by_base(call: &Call<'_>) -> crate::Result<String> {
         Some(3.0) => Ok(call.mul(dy, &call.scale(&call.mul(x, x), 3.0))),
         Some(p) => {
             let slope = call.scale(&call.op("Pow", &[x, &call.number(p - 1.0)]), p);
-            Ok(call.guarded_unless(p > 1.0, dy, call.mul(dy, &slope)))
+            let gradient = call.mul(dy, &slope);
+            Ok(if p > 1.0 { gradient } else { call.guarded_vertical(dy, gradient) })
         }
         None => by_base_of_any_power(call),
     }
@@ -47,7 +49,7 @@ fn by_base_of_any_power(call: &Call<'_>) -> crate::Result<String> {
     let (dy, x, zero) = (call.dy()?, call.input(0), call.number(0.0));
     let p = call.cast(call.input(1), call.kind());
     let slope = call.mul(&p, &call.op("Pow", &[x, &call.shift(&p, -1.0)]));
-    let gradient = call.guarded(dy, call.mul(dy, &slope));
+    let gradient = call.guarded_vertical(dy, call.mul(dy, &slope));
     Ok(call.select(&call.op("Equal", &[&p, &zero]), &zero, &gradient))
 }
 
@@ -57,5 +59,5 @@ fn by_exponent(call: &Call<'_>) -> crate::Result<String> {
     let negative = call.op("Less", &[p, &zero]);
     let masked = call.op("And", &[&call.op("Equal", &[x, &zero]), &call.op("Not", &[&negative])]);
     let logarithm = call.op("Log", &[&call.select(&masked, &call.number(1.0), x)]);
-    Ok(call.guarded(dy, call.mul(dy, &call.mul(call.output(0), &logarithm))))
+    Ok(call.guarded_vertical(dy, call.mul(dy, &call.mul(call.output(0), &logarithm))))
 }

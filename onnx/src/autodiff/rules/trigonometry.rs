@@ -19,12 +19,12 @@ pub const RULES: &[Rule] = &[
     }),
     Rule::new("Asin", "dy/sqrt(1-x^2)", same, |call| {
         let dy = call.dy()?;
-        call.first(call.guarded(dy, call.div(dy, &co_root(call))))
+        call.first(call.guarded_vertical(dy, call.div(dy, &co_root(call))))
     })
     .at_kinks("infinite at |x| = 1 unless dy = 0"),
     Rule::new("Acos", "-dy/sqrt(1-x^2)", same, |call| {
         let dy = call.dy()?;
-        call.first(call.neg(&call.guarded(dy, call.div(dy, &co_root(call)))))
+        call.first(call.neg(&call.guarded_vertical(dy, call.div(dy, &co_root(call)))))
     })
     .at_kinks("infinite at |x| = 1 unless dy = 0"),
     Rule::new("Sinh", "cosh(x) dy", same, |call| {
