@@ -1,9 +1,9 @@
 //! The attacks against Foolbox's on a shipped checkpoint, in turns: the same images, noise and parameters.
 //!
-//! `cargo bench --bench attack -- PYTHON [PART..]` with a Python that has the exporter and Foolbox;
-//! parts are `carlini-wagner`, `boundary` and `batches`, all by default. Results go to
-//! `benches/peers/*.csv`, one line a sample. Half an hour; others use the machine: what counts are
-//! the ratios within a turn, not the seconds.
+//! `cargo bench --bench attack -- PYTHON THREADS [PART..]` with a Python that has the exporter and
+//! Foolbox, and so many threads on both sides; parts are `carlini-wagner`, `boundary` and `batches`, all
+//! by default. Results go to `benches/peers/*.csv`, one line a sample. Half an hour; others use the
+//! machine: what counts are the ratios within a turn, not the seconds.
 
 use std::{
     fs,
@@ -37,8 +37,8 @@ const SEED: u64 = 0;
 const SAMPLES: usize = 100;
 /// Images a turn: one batch on both sides.
 const TURN: usize = 25;
-/// Threads of the engines, and of the attack around them.
-const THREADS: usize = 1;
+/// Of the 25,000 that are Foolbox's default.
+const BOUNDARY_STEPS: u64 = 5000;
 const EPSILONS: [f64; 13] = [0.02, 0.03, 0.05, 0.07, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0];
 /// The normal quantile of a two-sided interval of 95 %.
 const Z: f64 = 1.959_964;
@@ -55,11 +55,11 @@ fn carlini_wagner() -> CarliniWagner {
 }
 
 fn boundary() -> Boundary {
-    Boundary { steps: 600, ..Boundary::foolbox() }
+    Boundary { steps: BOUNDARY_STEPS, ..Boundary::foolbox() }
 }
 
 fn guided() -> Boundary {
-    Boundary { steps: 600, ..Boundary::guided() }
+    Boundary { steps: BOUNDARY_STEPS, ..Boundary::guided() }
 }
 
 /// A model that notes how long it takes, and when.
@@ -168,7 +168,7 @@ struct Peer {
 }
 
 impl Peer {
-    fn start(python: &str, subjects: &Subjects) -> Self {
+    fn start(python: &str, threads: usize, subjects: &Subjects) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let write = |name: &str, numbers: &DMatrix<f32>| {
             let bytes: Vec<u8> = numbers.iter().flat_map(|x| x.to_le_bytes()).collect();
@@ -181,15 +181,15 @@ impl Peer {
         let mut child = Command::new(python)
             .args([SCRIPT, CHECKPOINT])
             .arg(folder.path())
-            .args(["--threads", &THREADS.to_string()])
-            .env("OMP_NUM_THREADS", THREADS.to_string())
+            .args(["--threads", &threads.to_string()])
+            .env("OMP_NUM_THREADS", threads.to_string())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
             .expect("Python starts");
         let answers = BufReader::new(child.stdout.take().expect("piped"));
         let mut peer = Self { child, answers, folder };
-        println!("{}, {THREADS} thread(s)", peer.line());
+        println!("{}, {threads} thread(s)", peer.line());
         peer
     }
 
@@ -242,9 +242,9 @@ impl Drop for Peer {
     }
 }
 
-fn open() -> DifferentiableCheckpoint {
+fn open(threads: usize) -> DifferentiableCheckpoint {
     let choice = EngineChoice::Ort;
-    let options = EngineOptions { choice, threads: THREADS, ..EngineOptions::default() };
+    let options = EngineOptions { choice, threads, ..EngineOptions::default() };
     let gradient = GradientOptions::default();
     let path = Path::new(CHECKPOINT);
     DifferentiableCheckpoint::open(path, &Overrides::default(), &options, gradient)
@@ -520,16 +520,19 @@ fn compare_batches(model: &mut DifferentiableCheckpoint, subjects: &Subjects) {
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|a| a != "--bench").collect();
-    let Some((python, parts)) = arguments.split_first() else {
-        return println!("give a Python that has the exporter and Foolbox: -- PYTHON [PART..]");
+    let [python, threads, parts @ ..] = arguments.as_slice() else {
+        return println!(
+            "give a Python that has the exporter and Foolbox: -- PYTHON THREADS [PART..]"
+        );
     };
+    let threads: usize = threads.parse().expect("THREADS is a number");
     let wanted = |part: &str| parts.is_empty() || parts.iter().any(|given| given == part);
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(THREADS).build().expect("threads");
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads");
     pool.install(|| {
-        let mut model = open();
+        let mut model = open(threads);
         let subjects = subjects(&mut model);
         if wanted("carlini-wagner") || wanted("boundary") {
-            let mut peer = Peer::start(python, &subjects);
+            let mut peer = Peer::start(python, threads, &subjects);
             if wanted("carlini-wagner") {
                 compare_carlini_wagner(&mut model, &subjects, &mut peer);
             }

@@ -130,9 +130,11 @@ pub fn for_each(
     for first in (0..images.len()).step_by(batch_size) {
         let range = first..images.len().min(first + batch_size);
         let batch = dequantise::part(images, model.spec(), range.clone(), 0, seed);
-        let norms = vec![None; batch.len()];
-        let log_prob = model.log_prob(&batch)?;
-        see((images, range, 0), (&model.spec().ln_prior, &log_prob, &norms), visit)?;
+        let (log_prob, lengths) =
+            beside_code_lengths(images, range.clone(), || model.log_prob(&batch));
+        let (log_prob, norms) = (log_prob?, vec![None; batch.len()]);
+        let parts = (&model.spec().ln_prior[..], &log_prob, &norms[..], &lengths[..]);
+        see((images, range, 0), parts, visit)?;
     }
     Ok(())
 }
@@ -154,9 +156,11 @@ pub fn for_each_streamed(
     images.for_each_block(batch_size, &mut |first, block| {
         let range = 0..block.len();
         let batch = dequantise::part(&block, model.spec(), range.clone(), first, seed);
-        let log_prob = model.log_prob(&batch)?;
-        let norms = vec![None; batch.len()];
-        see((&block, range, first), (&model.spec().ln_prior, &log_prob, &norms), visit)
+        let (log_prob, lengths) =
+            beside_code_lengths(&block, range.clone(), || model.log_prob(&batch));
+        let (log_prob, norms) = (log_prob?, vec![None; batch.len()]);
+        let parts = (&model.spec().ln_prior[..], &log_prob, &norms[..], &lengths[..]);
+        see((&block, range, first), parts, visit)
     })
 }
 
@@ -178,22 +182,40 @@ pub fn for_each_with_gradient(
     images.for_each_block(batch_size, &mut |first, block| {
         let range = 0..block.len();
         let batch = dequantise::part(&block, model.spec(), range.clone(), first, seed);
-        let log_prob = model.log_prob(&batch)?;
-        let norms = gradient_norm::of(model, &batch, &log_prob)?;
-        see((&block, range, first), (&model.spec().ln_prior, &log_prob, &norms), visit)
+        let (answers, lengths) = beside_code_lengths(&block, range.clone(), || {
+            let log_prob = model.log_prob(&batch)?;
+            let norms = gradient_norm::of(model, &batch, &log_prob)?;
+            Ok((log_prob, norms))
+        });
+        let (log_prob, norms) = answers?;
+        let parts = (&model.spec().ln_prior[..], &log_prob, &norms[..], &lengths[..]);
+        see((&block, range, first), parts, visit)
+    })
+}
+
+/// What `ask` says, and the code lengths of images, found on another thread while the engine is waited for.
+fn beside_code_lengths<T>(
+    images: &Images,
+    range: Range<usize>,
+    ask: impl FnOnce() -> Result<T>,
+) -> (Result<T>, Vec<f64>) {
+    let lengths =
+        || range.into_par_iter().map(|index| complexity::nats(images, index)).collect::<Vec<_>>();
+    std::thread::scope(|scope| {
+        let lengths = scope.spawn(lengths);
+        let answers = ask();
+        (answers, lengths.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
     })
 }
 
 /// One batch, where image i is image `before` + i of its data set.
 fn see(
     (images, range, before): (&Images, Range<usize>, usize),
-    (ln_prior, log_prob, norms): (&[f64], &DMatrix<f64>, &[Option<f64>]),
+    (ln_prior, log_prob, norms, lengths): (&[f64], &DMatrix<f64>, &[Option<f64>], &[f64]),
     visit: &mut dyn FnMut(&Score, &[f64]) -> Result<()>,
 ) -> Result<()> {
-    let lengths: Vec<f64> =
-        range.clone().into_par_iter().map(|index| complexity::nats(images, index)).collect();
     let columns = log_prob.column_iter().zip(norms).zip(lengths);
-    for (index, ((column, &gradient_norm), complexity)) in range.zip(columns) {
+    for (index, ((column, &gradient_norm), &complexity)) in range.zip(columns) {
         let label = images.labels.as_ref().map(|labels| labels[index]);
         let log_prob = column.as_slice();
         let score = Score::new(before + index, label, ln_prior, log_prob, Some(complexity));

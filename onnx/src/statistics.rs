@@ -3,7 +3,7 @@
 mod bootstrap;
 mod ranking;
 
-pub use bootstrap::bootstrap;
+pub use bootstrap::{bootstrap, bootstrap_each};
 pub use ranking::{Positive, Ranking, RocPoint, auroc};
 
 use statrs::distribution::{Binomial, ContinuousCDF, DiscreteCDF, Normal};

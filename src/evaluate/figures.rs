@@ -6,6 +6,7 @@ use std::{
 };
 
 use anyhow::Context;
+use rayon::prelude::*;
 use undetected_onnx::{
     Error, dequantise,
     detect::{StatisticKind, Thresholds},
@@ -113,37 +114,27 @@ impl Figures {
     /// # Errors
     /// Where a file cannot be written.
     pub fn write(&mut self, tasks: &[Task], outcome: &Outcome, seen: &Seen) -> anyhow::Result<()> {
-        let folder = self.folder.join(&outcome.spec.name);
-        for (name, drawn) in drawn(tasks, outcome, seen) {
-            self.put(&folder, &name, outcome, drawn, Figure::write)?;
-        }
-        for attacked in &outcome.attacks {
-            let name = format!("attack_{}", attacked.settings.name());
+        let (model, folder) = (&outcome.spec.name, self.folder.join(&outcome.spec.name));
+        let figures = drawn(tasks, outcome, seen).into_iter();
+        let figures = figures.map(|(name, figure)| (name, figure.map(Drawing::Figure)));
+        let sheets = outcome.attacks.iter().map(|attacked| {
             let sheet = adversarial::sheet(&outcome.spec, &outcome.data, attacked);
-            self.put(&folder, &name, outcome, sheet, Sheet::write)?;
+            (format!("attack_{}", attacked.settings.name()), sheet.map(Drawing::Sheet))
+        });
+        let all: Vec<(String, anyhow::Result<Drawing>)> = figures.chain(sheets).collect();
+        if all.iter().any(|(_, drawing)| drawing.is_ok()) {
+            fs::create_dir_all(&folder).map_err(Error::unwritable(&folder))?;
         }
-        Ok(())
-    }
-
-    fn put<T>(
-        &mut self,
-        folder: &Path,
-        name: &str,
-        outcome: &Outcome,
-        drawn: anyhow::Result<T>,
-        write: impl Fn(&T, &Path) -> anyhow::Result<()>,
-    ) -> anyhow::Result<()> {
-        match drawn {
-            Ok(figure) => {
-                fs::create_dir_all(folder).map_err(Error::unwritable(folder))?;
-                write(&figure, &folder.join(name))?;
-                self.written += 1;
+        // Each takes some tenths of a second to become pixels.
+        let write = |(name, drawing): &(String, anyhow::Result<Drawing>)| match drawing {
+            Ok(drawing) => drawing.write(&folder.join(name)).map(|()| 1),
+            Err(error) => {
+                output::warn(&format!("warning: no figure '{name}' of {model}: {error:#}"));
+                Ok(0)
             }
-            Err(error) => output::warn(&format!(
-                "warning: no figure '{name}' of {}: {error:#}",
-                outcome.spec.name
-            )),
-        }
+        };
+        let written: anyhow::Result<Vec<usize>> = all.par_iter().map(write).collect();
+        self.written += written?.into_iter().sum::<usize>();
         Ok(())
     }
 
@@ -152,6 +143,21 @@ impl Figures {
         match self.written {
             0 => String::new(),
             n => format!("  {:18} {n:>9} as SVG and PNG, a folder for each model\n", "figures/"),
+        }
+    }
+}
+
+/// What becomes a file.
+enum Drawing {
+    Figure(Figure),
+    Sheet(Sheet),
+}
+
+impl Drawing {
+    fn write(&self, stem: &Path) -> anyhow::Result<()> {
+        match self {
+            Self::Figure(figure) => figure.write(stem),
+            Self::Sheet(sheet) => sheet.write(stem),
         }
     }
 }

@@ -31,11 +31,11 @@ use crate::{
 
 const NAME: &str = "onnxruntime";
 
-/// Images of one run on the processor. Larger batches are cut into such runs, of which each thread takes
-/// its share on a session of its own: that uses the cores better than one run on many threads, and runs
-/// of more images are no faster (benches/README.md). How a batch is cut depends on nothing but its
-/// size, so that values do not depend on the threads.
-const IMAGES: usize = 8;
+/// Images of one run on the processor: fewer cost more each, and runs of more are no faster
+/// (benches/README.md).
+const IMAGES: std::ops::RangeInclusive<usize> = 4..=8;
+/// Runs that a batch is cut into where its images suffice, so that as many threads have work.
+const RUNS: usize = 4;
 
 /// A process can load one library and build one environment; the first caller decides.
 static LOADED: Mutex<Option<Loaded>> = Mutex::new(None);
@@ -155,11 +155,12 @@ impl OnnxRuntime {
         Ok(Self { info, sessions, pool, signature: signature.clone() })
     }
 
-    /// Images of one run.
-    fn images(&self) -> usize {
+    /// The runs of a batch of `n` images. On the processor each thread takes its share of them, on a session
+    /// of its own: that uses the cores better than one run on many threads.
+    fn cut(&self, n: usize) -> Vec<Range<usize>> {
         match self.info.device {
-            Device::Cpu => IMAGES,
-            Device::Cuda => usize::MAX,
+            Device::Cpu => cut(n),
+            Device::Cuda => vec![0..n],
         }
     }
 
@@ -192,6 +193,13 @@ impl OnnxRuntime {
         };
         self.signature.outputs.iter().map(read).collect()
     }
+}
+
+/// Cuts `n` images as evenly as can be. It depends on nothing else, so that values do not depend on the
+/// threads.
+fn cut(n: usize) -> Vec<Range<usize>> {
+    let runs = n.div_ceil(n.div_ceil(RUNS).clamp(*IMAGES.start(), *IMAGES.end())).max(1);
+    (0..runs).map(|run| run * n / runs..(run + 1) * n / runs).collect()
 }
 
 fn failed(info: &EngineInfo, action: &'static str, message: impl ToString) -> Error {
@@ -253,15 +261,14 @@ impl Engine for OnnxRuntime {
     }
 
     fn run(&mut self, n: usize, inputs: &[&[f32]]) -> Result<Vec<Vec<f64>>> {
-        let images = self.images();
-        if n <= images {
-            return self.run_part(0..n, inputs);
+        let ranges = self.cut(n);
+        if let [all] = ranges.as_slice() {
+            return self.run_part(all.clone(), inputs);
         }
-        let part = |first: usize| self.run_part(first..n.min(first + images), inputs);
-        let starts: Vec<usize> = (0..n).step_by(images).collect();
+        let part = |range: Range<usize>| self.run_part(range, inputs);
         let parts: Vec<Vec<Vec<f64>>> = match self.sessions.len() {
-            1 => starts.into_iter().map(part).collect::<Result<_>>()?,
-            _ => self.pool.install(|| starts.into_par_iter().map(part).collect::<Result<_>>())?,
+            1 => ranges.into_iter().map(part).collect::<Result<_>>()?,
+            _ => self.pool.install(|| ranges.into_par_iter().map(part).collect::<Result<_>>())?,
         };
         let mut outputs = vec![Vec::new(); self.signature.outputs.len()];
         for part in parts {
@@ -303,4 +310,26 @@ fn numbers(value: &DynValue) -> ort::Result<Vec<f64>> {
     }
     let (_, data) = value.try_extract_tensor::<f32>()?;
     Ok(data.iter().map(|&number| f64::from(number)).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_is_cut_evenly_into_runs_worth_their_start() {
+        for n in 1..600 {
+            let ranges = cut(n);
+            assert_eq!(
+                ranges.iter().cloned().flatten().collect::<Vec<_>>(),
+                (0..n).collect::<Vec<_>>()
+            );
+            let lengths = || ranges.iter().map(Range::len);
+            let (least, most) = (lengths().min().unwrap(), lengths().max().unwrap());
+            assert!(most - least <= 1 && most <= *IMAGES.end(), "{n}: {least} to {most}");
+            assert!(least >= n.min(2), "{n}: {least}");
+        }
+        assert_eq!(cut(0), vec![0..0]);
+        assert_eq!(cut(8), vec![0..4, 4..8]);
+    }
 }

@@ -27,19 +27,40 @@ pub fn bootstrap(
     rounds: u64,
     seed: u64,
 ) -> Estimate {
+    let [estimate] = bootstrap_each(ranking, |ranking| [metric(ranking)], rounds, seed);
+    estimate
+}
+
+/// [`bootstrap`] of several metrics, each to the last bit as by itself, from the same samples: drawing
+/// them is most of the work.
+///
+/// # Panics
+/// As [`bootstrap`].
+pub fn bootstrap_each<const N: usize>(
+    ranking: &Ranking,
+    metrics: impl Fn(&Ranking) -> [f64; N] + Sync,
+    rounds: u64,
+    seed: u64,
+) -> [Estimate; N] {
     let tail = (1.0 - CONFIDENCE) / 2.0;
     let outside = (tail * rounds as f64).floor() as usize;
     assert!(outside >= 1, "{rounds} bootstrap rounds are too few for a {CONFIDENCE} interval");
     let resampler = Resampler::new(ranking);
     let streams = Streams::new(seed, "bootstrap");
-    let mut values: Vec<f64> = (0..rounds)
-        .into_par_iter()
-        .map(|round| metric(&resampler.draw(ranking, &mut streams.get(round))))
-        .collect();
-    values.sort_by(f64::total_cmp);
-    let (low, high) = (values[outside - 1], values[values.len() - outside]);
-    let interval = (values.first() != values.last()).then_some((low, high));
-    Estimate { value: metric(ranking), interval }
+    let measure = |sample: &mut Ranking, round| {
+        resampler.draw(sample, &mut streams.get(round));
+        metrics(sample)
+    };
+    let rounds: Vec<[f64; N]> =
+        (0..rounds).into_par_iter().map_init(|| ranking.clone(), measure).collect();
+    let whole = metrics(ranking);
+    std::array::from_fn(|metric| {
+        let mut values: Vec<f64> = rounds.iter().map(|values| values[metric]).collect();
+        values.sort_by(f64::total_cmp);
+        let (low, high) = (values[outside - 1], values[values.len() - outside]);
+        let interval = (values.first() != values.last()).then_some((low, high));
+        Estimate { value: whole[metric], interval }
+    })
 }
 
 /// The level of each positive and of each negative.
@@ -58,13 +79,12 @@ impl Resampler {
         }
     }
 
-    fn draw(&self, ranking: &Ranking, stream: &mut impl RngExt) -> Ranking {
-        let mut resample = |group: &[usize]| {
-            let mut counts = vec![0; ranking.levels().len()];
-            group.iter().for_each(|_| counts[group[stream.random_range(0..group.len())]] += 1);
-            counts
-        };
-        let (positives, negatives) = (resample(&self.positives), resample(&self.negatives));
-        ranking.with_counts(positives.into_iter().zip(negatives))
+    /// Counts of a sample in place of those that `sample`, of the same levels, has.
+    fn draw(&self, sample: &mut Ranking, stream: &mut impl RngExt) {
+        let levels = sample.levels_mut();
+        levels.iter_mut().for_each(|level| (level.positives, level.negatives) = (0, 0));
+        let mut pick = |group: &[usize]| group[stream.random_range(0..group.len())];
+        self.positives.iter().for_each(|_| levels[pick(&self.positives)].positives += 1);
+        self.negatives.iter().for_each(|_| levels[pick(&self.negatives)].negatives += 1);
     }
 }

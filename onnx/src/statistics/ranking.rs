@@ -99,14 +99,9 @@ impl Ranking {
         &self.levels
     }
 
-    /// The same scores with other counts; a score without any stays, and changes nothing.
-    pub(super) fn with_counts(&self, counts: impl Iterator<Item = (u64, u64)>) -> Self {
-        let levels = self.levels.iter().zip(counts).map(|(level, (positives, negatives))| Level {
-            positives,
-            negatives,
-            ..*level
-        });
-        Self { positive: self.positive, levels: levels.collect() }
+    /// For other counts; a score without any changes nothing.
+    pub(super) fn levels_mut(&mut self) -> &mut [Level] {
+        &mut self.levels
     }
 
     /// The ROC curve: (0, 0), then the point of each distinct score, the last of which is (1, 1).
@@ -176,9 +171,16 @@ impl Ranking {
     /// If `tpr` is not in (0, 1\].
     pub fn fpr_at(&self, tpr: f64) -> Proportion {
         assert!(tpr > 0.0 && tpr <= 1.0, "tpr = {tpr} must lie in (0, 1]");
-        let point = self.roc().into_iter().find(|point| point.tpr >= tpr);
-        let successes = point.expect("the last point has tpr 1").false_positives;
-        Proportion { successes, trials: self.counts().1 }
+        let (positives, trials) = self.counts();
+        let (mut caught, mut successes) = (0, 0);
+        for level in &self.levels {
+            caught += level.positives;
+            successes += level.negatives;
+            if caught as f64 / positives as f64 >= tpr {
+                break;
+            }
+        }
+        Proportion { successes, trials }
     }
 
     /// AUROC with DeLong's interval, on the logit scale.

@@ -10,7 +10,7 @@ use crate::{
     detect::Statistic,
     histogram::PairedHistogram,
     model::ModelSpec,
-    statistics::{Positive, Ranking, RocPoint, bootstrap},
+    statistics::{Positive, Ranking, RocPoint, bootstrap_each},
 };
 
 /// Resamples behind the intervals of AUPR and of FPR at 95 % TPR.
@@ -60,10 +60,11 @@ pub(super) fn measure(
     let seed = table.seed;
     let mut of = |positive, aupr: &str, fpr: &str| -> Option<Ranking> {
         let ranking = Ranking::new(&inside, &outside, positive)?;
-        let estimate = bootstrap(&ranking, Ranking::average_precision, ROUNDS, seed);
-        table.push(place, aupr, estimate, n, "area");
-        let rate = |ranking: &Ranking| ranking.fpr_at(TPR).estimate();
-        table.push(place, fpr, bootstrap(&ranking, rate, ROUNDS, seed), n, "share");
+        let both =
+            |ranking: &Ranking| [ranking.average_precision(), ranking.fpr_at(TPR).estimate()];
+        let [area, rate] = bootstrap_each(&ranking, both, ROUNDS, seed);
+        table.push(place, aupr, area, n, "area");
+        table.push(place, fpr, rate, n, "share");
         Some(ranking)
     };
     let ranking = of(Positive::In, "aupr_in_positive", "fpr95_in_positive")?;
