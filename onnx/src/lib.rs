@@ -4,6 +4,7 @@
 //! opened on an [`engine`]. Metrics and detectors see it as a [`model::ConditionalModel`] and never
 //! name an engine, so they are tested on the analytic [`gaussian::GaussianModel`].
 
+mod ahead;
 pub mod annulus;
 pub mod attack;
 pub mod autodiff;

@@ -6,12 +6,13 @@ use nalgebra::DMatrix;
 use rayon::prelude::*;
 
 use crate::{
+    ahead::ahead,
     classify, complexity,
     dataset::{ImageStream, Images},
     dequantise,
     error::Result,
     gradient_norm,
-    model::{ConditionalModel, Differentiable},
+    model::{Batch, ConditionalModel, Differentiable, ModelSpec},
 };
 
 /// What a model says of one image.
@@ -127,16 +128,16 @@ pub fn for_each(
     seed: u64,
     visit: &mut dyn FnMut(&Score, &[f64]) -> Result<()>,
 ) -> Result<()> {
-    for first in (0..images.len()).step_by(batch_size) {
-        let range = first..images.len().min(first + batch_size);
-        let batch = dequantise::part(images, model.spec(), range.clone(), 0, seed);
-        let (log_prob, lengths) =
-            beside_code_lengths(images, range.clone(), || model.log_prob(&batch));
-        let (log_prob, norms) = (log_prob?, vec![None; batch.len()]);
-        let parts = (&model.spec().ln_prior[..], &log_prob, &norms[..], &lengths[..]);
-        see((images, range, 0), parts, visit)?;
-    }
-    Ok(())
+    let (spec, ends) = (model.spec().clone(), images.len());
+    let make = |put: &mut dyn FnMut(Prepared) -> Result<()>| {
+        (0..ends).step_by(batch_size).try_for_each(|first| {
+            put(Prepared::of(images, first..ends.min(first + batch_size), 0, &spec, seed))
+        })
+    };
+    ahead(make, |prepared| {
+        let log_prob = model.log_prob(&prepared.batch)?;
+        prepared.show(&spec, &log_prob, &vec![None; prepared.len()], visit)
+    })
 }
 
 /// [`for_each`] of images whose pixels are read as they are scored: in memory is one batch.
@@ -153,14 +154,10 @@ pub fn for_each_streamed(
     seed: u64,
     visit: &mut dyn FnMut(&Score, &[f64]) -> Result<()>,
 ) -> Result<()> {
-    images.for_each_block(batch_size, &mut |first, block| {
-        let range = 0..block.len();
-        let batch = dequantise::part(&block, model.spec(), range.clone(), first, seed);
-        let (log_prob, lengths) =
-            beside_code_lengths(&block, range.clone(), || model.log_prob(&batch));
-        let (log_prob, norms) = (log_prob?, vec![None; batch.len()]);
-        let parts = (&model.spec().ln_prior[..], &log_prob, &norms[..], &lengths[..]);
-        see((&block, range, first), parts, visit)
+    let spec = model.spec().clone();
+    ahead(prepared_blocks(images, batch_size, &spec, seed), |prepared| {
+        let log_prob = model.log_prob(&prepared.batch)?;
+        prepared.show(&spec, &log_prob, &vec![None; prepared.len()], visit)
     })
 }
 
@@ -179,49 +176,76 @@ pub fn for_each_with_gradient(
     seed: u64,
     visit: &mut dyn FnMut(&Score, &[f64]) -> Result<()>,
 ) -> Result<()> {
-    images.for_each_block(batch_size, &mut |first, block| {
-        let range = 0..block.len();
-        let batch = dequantise::part(&block, model.spec(), range.clone(), first, seed);
-        let (answers, lengths) = beside_code_lengths(&block, range.clone(), || {
-            let log_prob = model.log_prob(&batch)?;
-            let norms = gradient_norm::of(model, &batch, &log_prob)?;
-            Ok((log_prob, norms))
-        });
-        let (log_prob, norms) = answers?;
-        let parts = (&model.spec().ln_prior[..], &log_prob, &norms[..], &lengths[..]);
-        see((&block, range, first), parts, visit)
+    let spec = model.spec().clone();
+    ahead(prepared_blocks(images, batch_size, &spec, seed), |prepared| {
+        let log_prob = model.log_prob(&prepared.batch)?;
+        let norms = gradient_norm::of(model, &prepared.batch, &log_prob)?;
+        prepared.show(&spec, &log_prob, &norms, visit)
     })
 }
 
-/// What `ask` says, and the code lengths of images, found on another thread while the engine is waited for.
-fn beside_code_lengths<T>(
-    images: &Images,
-    range: Range<usize>,
-    ask: impl FnOnce() -> Result<T>,
-) -> (Result<T>, Vec<f64>) {
-    let lengths =
-        || range.into_par_iter().map(|index| complexity::nats(images, index)).collect::<Vec<_>>();
-    std::thread::scope(|scope| {
-        let lengths = scope.spawn(lengths);
-        let answers = ask();
-        (answers, lengths.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-    })
+/// Some images of a data set, and what can be known of them before a model is asked.
+struct Prepared {
+    /// Index of the first.
+    first: usize,
+    batch: Batch,
+    labels: Option<Vec<usize>>,
+    code_lengths: Vec<f64>,
 }
 
-/// One batch, where image i is image `before` + i of its data set.
-fn see(
-    (images, range, before): (&Images, Range<usize>, usize),
-    (ln_prior, log_prob, norms, lengths): (&[f64], &DMatrix<f64>, &[Option<f64>], &[f64]),
-    visit: &mut dyn FnMut(&Score, &[f64]) -> Result<()>,
-) -> Result<()> {
-    let columns = log_prob.column_iter().zip(norms).zip(lengths);
-    for (index, ((column, &gradient_norm), &complexity)) in range.zip(columns) {
-        let label = images.labels.as_ref().map(|labels| labels[index]);
-        let log_prob = column.as_slice();
-        let score = Score::new(before + index, label, ln_prior, log_prob, Some(complexity));
-        visit(&Score { gradient_norm, ..score }, log_prob)?;
+/// Makes the blocks of a data set ready.
+fn prepared_blocks<'a>(
+    images: &'a ImageStream,
+    batch_size: usize,
+    spec: &'a ModelSpec,
+    seed: u64,
+) -> impl FnOnce(&mut dyn FnMut(Prepared) -> Result<()>) -> Result<()> + Send + 'a {
+    move |put| {
+        images.for_each_block(batch_size, &mut |first, block| {
+            put(Prepared::of(&block, 0..block.len(), first, spec, seed))
+        })
     }
-    Ok(())
+}
+
+impl Prepared {
+    /// The images of `range`, where image i of them is image `before` + i of its data set.
+    fn of(
+        images: &Images,
+        range: Range<usize>,
+        before: usize,
+        spec: &ModelSpec,
+        seed: u64,
+    ) -> Self {
+        let lengths = range.clone().into_par_iter().map(|index| complexity::nats(images, index));
+        Self {
+            first: before + range.start,
+            code_lengths: lengths.collect(),
+            batch: dequantise::part(images, spec, range.clone(), before, seed),
+            labels: images.labels.as_ref().map(|labels| labels[range].to_vec()),
+        }
+    }
+
+    fn len(&self) -> usize {
+        self.batch.len()
+    }
+
+    /// Shows each image's score.
+    fn show(
+        &self,
+        spec: &ModelSpec,
+        log_prob: &DMatrix<f64>,
+        norms: &[Option<f64>],
+        visit: &mut dyn FnMut(&Score, &[f64]) -> Result<()>,
+    ) -> Result<()> {
+        for (place, column) in log_prob.column_iter().enumerate() {
+            let label = self.labels.as_ref().map(|labels| labels[place]);
+            let (log_prob, length) = (column.as_slice(), self.code_lengths[place]);
+            let score =
+                Score::new(self.first + place, label, &spec.ln_prior, log_prob, Some(length));
+            visit(&Score { gradient_norm: norms[place], ..score }, log_prob)?;
+        }
+        Ok(())
+    }
 }
 
 /// The scores of every image, `batch_size` at a time; `progress` is told how many were done.

@@ -16,7 +16,7 @@ use undetected_theory::Proportion;
 use crate::likelihood::Score;
 
 /// A fitted test that accepts an input as real or rejects it.
-pub trait Detector {
+pub trait Detector: Sync {
     /// Whether the input is accepted. A NaN or infinite density is never accepted.
     fn accepts(&self, score: &Score) -> bool;
 }

@@ -3,7 +3,7 @@
 use std::{
     borrow::Cow,
     ffi::CStr,
-    ops::Range,
+    ops::{Range, RangeInclusive},
     path::{Path, PathBuf},
     sync::{Mutex, MutexGuard},
     thread::available_parallelism,
@@ -33,7 +33,7 @@ const NAME: &str = "onnxruntime";
 
 /// Images of one run on the processor: fewer cost more each, and runs of more are no faster
 /// (benches/README.md).
-const IMAGES: std::ops::RangeInclusive<usize> = 4..=8;
+const IMAGES: RangeInclusive<usize> = 4..=8;
 /// Runs that a batch is cut into where its images suffice, so that as many threads have work.
 const RUNS: usize = 4;
 
@@ -159,8 +159,8 @@ impl OnnxRuntime {
     /// of its own: that uses the cores better than one run on many threads.
     fn cut(&self, n: usize) -> Vec<Range<usize>> {
         match self.info.device {
-            Device::Cpu => cut(n),
-            Device::Cuda => vec![0..n],
+            Device::Cpu => cut(n, IMAGES),
+            Device::Cuda => cut(n, n..=n),
         }
     }
 
@@ -195,10 +195,11 @@ impl OnnxRuntime {
     }
 }
 
-/// Cuts `n` images as evenly as can be. It depends on nothing else, so that values do not depend on the
-/// threads.
-fn cut(n: usize) -> Vec<Range<usize>> {
-    let runs = n.div_ceil(n.div_ceil(RUNS).clamp(*IMAGES.start(), *IMAGES.end())).max(1);
+/// Cuts `n` images into runs of `sizes`, as evenly as can be. It depends on nothing else, so that values
+/// do not depend on the threads.
+fn cut(n: usize, sizes: RangeInclusive<usize>) -> Vec<Range<usize>> {
+    let size = n.div_ceil(RUNS).clamp(*sizes.start(), *sizes.end());
+    let runs = n.div_ceil(size.max(1)).max(1);
     (0..runs).map(|run| run * n / runs..(run + 1) * n / runs).collect()
 }
 
@@ -268,7 +269,9 @@ impl Engine for OnnxRuntime {
         let part = |range: Range<usize>| self.run_part(range, inputs);
         let parts: Vec<Vec<Vec<f64>>> = match self.sessions.len() {
             1 => ranges.into_iter().map(part).collect::<Result<_>>()?,
-            _ => self.pool.install(|| ranges.into_par_iter().map(part).collect::<Result<_>>())?,
+            _ => self.pool.install(|| {
+                ranges.into_par_iter().with_max_len(1).map(part).collect::<Result<_>>()
+            })?,
         };
         let mut outputs = vec![Vec::new(); self.signature.outputs.len()];
         for part in parts {
@@ -319,7 +322,7 @@ mod tests {
     #[test]
     fn a_batch_is_cut_evenly_into_runs_worth_their_start() {
         for n in 1..600 {
-            let ranges = cut(n);
+            let ranges = cut(n, IMAGES);
             assert_eq!(
                 ranges.iter().cloned().flatten().collect::<Vec<_>>(),
                 (0..n).collect::<Vec<_>>()
@@ -329,7 +332,8 @@ mod tests {
             assert!(most - least <= 1 && most <= *IMAGES.end(), "{n}: {least} to {most}");
             assert!(least >= n.min(2), "{n}: {least}");
         }
-        assert_eq!(cut(0), vec![0..0]);
-        assert_eq!(cut(8), vec![0..4, 4..8]);
+        assert_eq!(cut(8, IMAGES), [0..4, 4..8]);
+        let lengths = |n, sizes| cut(n, sizes).iter().map(Range::len).collect::<Vec<_>>();
+        assert_eq!((lengths(0, IMAGES), lengths(300, 300..=300)), (vec![0], vec![300]));
     }
 }

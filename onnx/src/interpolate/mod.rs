@@ -31,6 +31,7 @@ pub use selection::{Pair, Selection};
 pub use summary::{AtAlpha, Band, Summary};
 
 use crate::{
+    ahead::ahead,
     dataset::{Images, Pixels},
     dequantise,
     detect::Detector,
@@ -158,10 +159,15 @@ impl Walk<'_> {
         let stops = [grid, vec![0.5]].concat();
         let mut points = Vec::with_capacity(stops.len());
         let places = self.pairs.len() * stops.len();
-        for first in (0..places).step_by(batch_size) {
-            let range = first..places.min(first + batch_size);
-            let log_prob = model.log_prob(&self.batch(&spec, &stops, range.clone()))?;
-            for (place, column) in range.zip(log_prob.column_iter()) {
+        let make = |put: &mut dyn FnMut((usize, Batch)) -> Result<()>| {
+            (0..places).step_by(batch_size).try_for_each(|first| {
+                let range = first..places.min(first + batch_size);
+                put((first, self.batch(&spec, &stops, range)))
+            })
+        };
+        ahead(make, |(first, batch)| {
+            let log_prob = model.log_prob(&batch)?;
+            for (place, column) in (first..).zip(log_prob.column_iter()) {
                 let (index, stop) = (place / stops.len(), place % stops.len());
                 points.push(self.point(&spec, index, stops[stop], column.as_slice()));
                 if stop + 1 == stops.len() {
@@ -170,7 +176,8 @@ impl Walk<'_> {
                     sink(&path)?;
                 }
             }
-        }
+            Ok(())
+        })?;
         Ok(total.summary())
     }
 

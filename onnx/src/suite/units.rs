@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     error::{Error, Result},
-    whole_file,
+    sha256, whole_file,
 };
 
 const DIGEST: usize = 32;
@@ -82,7 +82,8 @@ pub struct Unit(String);
 impl Unit {
     /// That of a result which depends on `basis` and nothing else.
     pub fn of(basis: &impl Serialize) -> Self {
-        let digest = Sha256::digest(encode(basis));
+        let written = sha256::of_written(|hash| postcard::to_io(basis, hash).map(|_| ()));
+        let digest = written.expect("results have lengths that are known").finalize();
         Self(digest.iter().take(DIGEST / 2).map(|byte| format!("{byte:02x}")).collect())
     }
 }
