@@ -177,6 +177,32 @@ fn parameters_of_a_million_digits_are_refused() {
     assert!(certificate.verify().unwrap_err().to_string().contains("90000"));
 }
 
+/// What could not be verified is not written.
+#[test]
+fn parameters_longer_than_is_checked_get_no_certificate() {
+    let lambda1 = Some(exact("1e-60000"));
+    let question = Question::new(10, exact("0.1"), goal("0.01", "0.01"), lambda1, None);
+    let error = Certificate::new(&question.unwrap()).unwrap_err().to_string();
+    assert!(error.contains("digits, and a certificate is checked up to 90000"), "{error}");
+}
+
+/// Equal weights make log-odds of 0, which no precision tells from numbers next to it: both sides say so.
+#[test]
+fn equal_sides_are_named() {
+    let weight = || Some(exact("0.01"));
+    let question = Question::new(500, exact("0.1"), goal("0.01", "0.01"), weight(), weight());
+    let error = Certificate::new(&question.unwrap()).unwrap_err().to_string();
+    assert!(error.contains("statement 2.p: its two sides are equal"), "{error}");
+    let mut document: Value =
+        serde_json::from_str(&std::fs::read_to_string(checked_in("d500")).unwrap()).unwrap();
+    for name in ["lambda1", "lambda2"] {
+        document["parameters"][name] = "0.01".into();
+    }
+    let certificate: Certificate = serde_json::from_value(document).unwrap();
+    let error = certificate.verify().unwrap_err().to_string();
+    assert!(error.contains("statement 2.p: its two sides are equal"), "{error}");
+}
+
 /// The digits do not depend on who computes them, over dimensions and weights.
 #[test]
 fn two_arithmetics_write_the_same_certificate() {

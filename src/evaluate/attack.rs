@@ -108,10 +108,10 @@ struct AttackArgs {
     /// Projected gradient: starts from random points of the ball [default: 0].
     #[arg(long, value_name = "N")]
     restarts: Option<u64>,
-    /// Boundary: the first step on the sphere, as a share of the distance [default: 0.01].
+    /// Boundary: the first step on the sphere, as a share of the distance [default: 0.01, guided 0.03].
     #[arg(long, value_name = "SHARE")]
     spherical_step: Option<f64>,
-    /// Boundary: the first step towards the original, as a share of the distance [default: 0.01].
+    /// Boundary: the first step towards the original, as a share of the distance [default: 0.01, guided 0.03].
     #[arg(long, value_name = "SHARE")]
     source_step: Option<f64>,
     /// Boundary: learn directions from earlier steps; fewer queries for the same distance.

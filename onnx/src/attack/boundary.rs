@@ -79,9 +79,16 @@ impl Boundary {
         }
     }
 
-    /// The same with directions learned from earlier steps: the same queries bring it closer.
+    /// The same with directions learned from earlier steps, longer first steps, and more looks at how
+    /// long they should be: the same queries bring it closer.
     pub fn guided() -> Self {
-        Self { guidance: Some(Guidance { share: 0.5, memory: 0.3 }), ..Self::foolbox() }
+        Self {
+            spherical_step: 3e-2,
+            source_step: 3e-2,
+            update_stats_every_k: 4,
+            guidance: Some(Guidance { share: 0.5, memory: 0.2 }),
+            ..Self::foolbox()
+        }
     }
 }
 

@@ -7,7 +7,10 @@ mod ort;
 pub mod runtime_library;
 mod tract;
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    thread::available_parallelism,
+};
 
 pub use isolation::{ARGUMENT, Isolation};
 pub use runtime_library::RuntimeLibrary;
@@ -208,6 +211,17 @@ fn open_here(file: &ModelFile, signature: &Signature, options: &EngineOptions) -
             open_tract(file, signature, options, Some(notice))
         }
     }
+}
+
+/// So many threads that run one image or one run each; 0 is one for each core.
+fn thread_pool(
+    threads: usize,
+) -> std::result::Result<rayon::ThreadPool, rayon::ThreadPoolBuildError> {
+    let threads = match threads {
+        0 => available_parallelism().map_or(1, usize::from),
+        given => given,
+    };
+    rayon::ThreadPoolBuilder::new().num_threads(threads).build()
 }
 
 fn open_tract(

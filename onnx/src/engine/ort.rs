@@ -6,7 +6,6 @@ use std::{
     ops::{Range, RangeInclusive},
     path::{Path, PathBuf},
     sync::{Mutex, MutexGuard},
-    thread::available_parallelism,
 };
 
 use ort::{
@@ -23,6 +22,7 @@ use rayon::prelude::*;
 use super::{
     Device, Engine, EngineInfo, EngineOptions, RuntimeLibrary, Signature,
     runtime_library::{self, MINIMUM_MINOR},
+    thread_pool,
 };
 use crate::{
     error::{Error, Result},
@@ -138,17 +138,14 @@ impl OnnxRuntime {
             version: loaded.version.clone(),
             device: options.device,
         };
-        let threads = match (options.device, options.threads) {
-            (Device::Cuda, _) => 1,
-            (Device::Cpu, 0) => available_parallelism().map_or(1, usize::from),
-            (Device::Cpu, given) => given,
+        let threads = match options.device {
+            Device::Cuda => 1,
+            Device::Cpu => options.threads,
         };
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(threads)
-            .build()
-            .map_err(|error| failed(&info, "start its threads", error))?;
+        let pool =
+            thread_pool(threads).map_err(|error| failed(&info, "start its threads", error))?;
         let open = |_| session(file, options, &loaded.environment).map(Mutex::new);
-        let sessions = (0..threads)
+        let sessions = (0..pool.current_num_threads())
             .map(open)
             .collect::<std::result::Result<_, _>>()
             .map_err(|message| failed(&info, "open the model", message))?;

@@ -3,13 +3,12 @@
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
-    thread::available_parallelism,
 };
 
 use rayon::prelude::*;
 use tract_onnx::prelude::*;
 
-use super::{Device, Engine, EngineInfo, Signature};
+use super::{Device, Engine, EngineInfo, Signature, thread_pool};
 use crate::{
     error::{Error, Result},
     graph::ModelFile,
@@ -38,14 +37,8 @@ impl Tract {
     pub(super) fn open(file: &ModelFile, signature: &Signature, threads: usize) -> Result<Self> {
         let info =
             EngineInfo { name: NAME.to_owned(), version: VERSION.to_owned(), device: Device::Cpu };
-        let threads = match threads {
-            0 => available_parallelism().map_or(1, usize::from),
-            given => given,
-        };
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(threads)
-            .build()
-            .map_err(|error| failed(&info, "start its threads", error))?;
+        let pool =
+            thread_pool(threads).map_err(|error| failed(&info, "start its threads", error))?;
         let plan = guarded(&info, "open the model", || plan(file, signature))?;
         Ok(Self { info, plan, signature: signature.clone(), pool })
     }

@@ -116,13 +116,22 @@ pub enum CertificateError {
     /// No dimension works.
     #[error("no dimension up to 2^53 has a weight that meets every condition")]
     NoDimension,
-    /// Two numbers agree in more digits than are tried, most likely because they are equal.
-    #[error("statement {id}: the two sides agree in {digits} digits: choose other parameters")]
+    /// Nobody could verify it: its parameters are longer than is checked.
+    #[error(
+        "the parameters have {digits} digits, and a certificate is checked up to {MOST_DIGITS}: choose a \
+         smaller dimension, a narrower shell or shorter weights"
+    )]
+    TooLong {
+        /// Digits of all parameters together.
+        digits: u64,
+    },
+    /// Two numbers are equal, or closer than any precision that is tried tells.
+    #[error(
+        "statement {id}: its two sides are equal, or too close to be told apart: choose other parameters"
+    )]
     Undecided {
         /// The statement.
         id: &'static str,
-        /// Digits that were tried.
-        digits: u32,
     },
 }
 
@@ -271,32 +280,42 @@ impl Question {
         let statements = self.statements();
         let mut undecided = "";
         for digits in DIGITS {
-            let entries = statements.iter().map(|statement| {
-                entry(statement, digits, &around).inspect_err(|&id| undecided = id)
-            });
-            if let Ok(entries) = entries.collect::<Result<Vec<_>, _>>() {
-                let verdicts = entries.iter().map(|entry| entry.verdict);
-                return Ok(Certificate {
-                    format: FORMAT.to_owned(),
-                    rules: RULES,
-                    kind: self.kind,
-                    parameters: self.parameters(),
-                    digits,
-                    verdict: verdicts.fold(Verdict::Proved, Verdict::and),
-                    statements: entries,
-                });
+            let entries = statements.iter().map(|statement| entry(statement, digits, &around));
+            match entries.collect::<Result<Vec<_>, _>>() {
+                Ok(entries) => {
+                    let verdicts = entries.iter().map(|entry| entry.verdict);
+                    return Ok(Certificate {
+                        format: FORMAT.to_owned(),
+                        rules: RULES,
+                        kind: self.kind,
+                        parameters: self.parameters(),
+                        digits,
+                        verdict: verdicts.fold(Verdict::Proved, Verdict::and),
+                        statements: entries,
+                    });
+                }
+                Err(Open::Unknown(id)) => return Err(CertificateError::Undecided { id }),
+                Err(Open::Close(id)) => undecided = id,
             }
         }
-        Err(CertificateError::Undecided { id: undecided, digits: DIGITS[DIGITS.len() - 1] })
+        Err(CertificateError::Undecided { id: undecided })
     }
 }
 
-/// The entry of a statement, or its name where the digits do not decide it.
+/// Why a statement, which it names, is not decided.
+enum Open {
+    /// A side has no digits in any precision, as a 0 that is not exactly known: more would not help.
+    Unknown(&'static str),
+    /// More digits may decide it.
+    Close(&'static str),
+}
+
+/// The entry of a statement, if so many digits decide it.
 fn entry(
     statement: &Statement,
     digits: u32,
     around: impl Fn(&Side, u32) -> Option<[Decimal; 2]>,
-) -> Result<Entry, &'static str> {
+) -> Result<Entry, Open> {
     let known = |side: &Side| match side {
         Side::Exact(x) => Some((
             Bounds::Exact { exact: Exact(x.clone()).to_string() },
@@ -308,8 +327,8 @@ fn entry(
             Some((Bounds::Between { lower, upper }, ends))
         }
     };
-    let (value, value_ends) = known(&statement.value).ok_or(statement.id)?;
-    let (limit, limit_ends) = known(&statement.limit).ok_or(statement.id)?;
+    let (value, value_ends) = known(&statement.value).ok_or(Open::Unknown(statement.id))?;
+    let (limit, limit_ends) = known(&statement.limit).ok_or(Open::Unknown(statement.id))?;
     let holds = match (&statement.value, &statement.limit) {
         (Side::Exact(value), Side::Exact(limit)) => {
             Some(statement.relation.holds_exactly(value, limit))
@@ -322,15 +341,20 @@ fn entry(
         value,
         relation: statement.relation,
         limit,
-        verdict: Verdict::exact(holds.ok_or(statement.id)?),
+        verdict: Verdict::exact(holds.ok_or(Open::Close(statement.id))?),
     })
 }
 
 impl Certificate {
     /// Decides a question by enclosures.
     ///
-    /// Errors: two sides of a statement are equal, or closer than 1,280 digits tell.
+    /// Errors: the parameters are longer than [`verify`](Self::verify) takes; two sides of a statement
+    /// are equal, or too close to be told apart.
     pub fn new(question: &Question) -> Result<Self, CertificateError> {
+        let digits = question.parameters().digits();
+        if digits > MOST_DIGITS {
+            return Err(CertificateError::TooLong { digits });
+        }
         let enclosures = Enclosures::new(question.parameters.clone());
         question.answer(|side, digits| {
             enclosures.levels().find_map(|at| around(&side.enclose(at), digits))

@@ -6,7 +6,10 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::backgrounds::Source;
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    sha256,
+};
 
 /// A file and its checksum.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -20,8 +23,7 @@ pub struct FileSum {
 impl FileSum {
     /// Of bytes in memory.
     pub fn of(file: impl Into<String>, bytes: &[u8]) -> Self {
-        let sha256 = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
-        Self { file: file.into(), sha256 }
+        Self { file: file.into(), sha256: sha256::hex(Sha256::new_with_prefix(bytes)) }
     }
 
     /// Of a file in `folder`.
