@@ -198,9 +198,19 @@ fn equal_sides_are_named() {
     for name in ["lambda1", "lambda2"] {
         document["parameters"][name] = "0.01".into();
     }
-    let certificate: Certificate = serde_json::from_value(document).unwrap();
+    let certificate: Certificate = serde_json::from_value(document.clone()).unwrap();
     let error = certificate.verify().unwrap_err().to_string();
     assert!(error.contains("statement 2.p: its two sides are equal"), "{error}");
+    // q is p where lambda1 is (1 + shell)^-d, and says nothing of the class where lambda2 is.
+    for (changed, statement) in [("lambda1", "kl_q_p"), ("lambda2", "2.q")] {
+        let mut document = document.clone();
+        (document["parameters"]["d"], document["parameters"]["shell"]) = (3.into(), "0.25".into());
+        document["parameters"]["lambda2"] = "0.001".into();
+        document["parameters"][changed] = "64/125".into();
+        let certificate: Certificate = serde_json::from_value(document).unwrap();
+        let error = certificate.verify().unwrap_err().to_string();
+        assert!(error.contains(&format!("statement {statement}: its two")), "{error}");
+    }
 }
 
 /// The digits do not depend on who computes them, over dimensions and weights.

@@ -4,7 +4,7 @@ use crate::certificate::decimal::Decimal;
 use crate::certificate::dyadic::Interval;
 use crate::counterexample::Class;
 use crate::enclosed::Distribution;
-use crate::exact::{ExactGoal, ExactParameters};
+use crate::exact::{ExactGoal, ExactParameters, ExactWeight};
 use crate::statement::{Quantity, Side};
 use num_bigint::BigInt;
 use num_rational::BigRational;
@@ -28,6 +28,9 @@ impl<'a> Checker<'a> {
 
     /// Decimal bounds on a side; none where no precision determines them.
     pub fn around(&self, side: &Side, digits: u32) -> Option<[Decimal; 2]> {
+        if matches!(side, Side::Real(quantity) if self.vanishes(*quantity)) {
+            return None;
+        }
         BITS.into_iter().zip(&self.values).find_map(|(bits, values)| {
             let interval = match side {
                 Side::Exact(x) => Some(Interval::fraction(x, bits)),
@@ -42,6 +45,33 @@ impl<'a> Checker<'a> {
             Decimal::around(&interval.low, &interval.high, digits)
         })
     }
+
+    /// Whether a quantity is exactly 0: a divergence of a distribution from itself, or even odds. No
+    /// precision tells it from its neighbours, and the last that is tried takes seconds.
+    fn vanishes(&self, quantity: Quantity) -> bool {
+        let ExactParameters { dim, shell, lambda1, lambda2 } = self.parameters;
+        let is_v = |weight: &ExactWeight| {
+            weight.fraction().is_some_and(|weight| is_ball_volume(weight, *dim, shell))
+        };
+        match quantity {
+            Quantity::KlQp | Quantity::KlPq => is_v(lambda1),
+            Quantity::LogOdds(Distribution::Data) => lambda1.fraction() == lambda2.fraction(),
+            Quantity::LogOdds(Distribution::Model) => is_v(lambda2),
+            _ => false,
+        }
+    }
+}
+
+/// Whether x = (1 + shell)^-d, both in lowest terms. Powers are taken of numbers that are long enough only.
+fn is_ball_volume(x: &BigRational, dim: u64, shell: &BigRational) -> bool {
+    let outer = BigRational::one() + shell;
+    let bits = outer.numer().bits();
+    let possible = dim.saturating_mul(bits - 1)..=dim.saturating_mul(bits);
+    let Some(power) = u32::try_from(dim).ok().filter(|_| possible.contains(&x.denom().bits()))
+    else {
+        return false;
+    };
+    *x.denom() == outer.numer().pow(power) && *x.numer() == outer.denom().pow(power)
 }
 
 /// The numbers that every formula starts from.
@@ -190,4 +220,19 @@ fn window_end(
     let lemma2 = Interval::integer(1, more).minus(&survival).with_bits(bits).ln()?;
     let third = whole(&BigRational::new(1.into(), 3.into())).ln()?;
     Some(lemma3.smaller(&lemma2).smaller(&third))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn volumes_are_recognised_exactly() {
+        let fraction = |a: i64, b: i64| BigRational::new(a.into(), b.into());
+        // (1 + 1/4)^-3 = (4/5)^3, and 1/4 in other terms.
+        assert!(is_ball_volume(&fraction(64, 125), 3, &fraction(2, 8)));
+        assert!(!is_ball_volume(&fraction(64, 126), 3, &fraction(1, 4)));
+        assert!(!is_ball_volume(&fraction(64, 125), 4, &fraction(1, 4)));
+        assert!(!is_ball_volume(&fraction(1, 3), u64::MAX, &fraction(1, 4)));
+    }
 }
