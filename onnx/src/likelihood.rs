@@ -140,7 +140,8 @@ pub fn for_each(
     })
 }
 
-/// [`for_each`] of images whose pixels are read as they are scored: in memory is one batch.
+/// [`for_each`] of images whose pixels are read as they are scored: in memory are the batch under way and
+/// the next.
 ///
 /// # Errors
 /// Those of [`for_each`] and of [`ImageStream::for_each_block`].

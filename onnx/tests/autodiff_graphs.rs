@@ -135,6 +135,25 @@ fn branches_that_a_mask_leaves_out_add_nothing() {
     }
 }
 
+/// sqrt(relu(x)) is finite where its slope is not: the mask before it leaves 0 there, as in PyTorch.
+#[test]
+fn a_mask_before_a_vertical_tangent_lets_no_infinity_through() {
+    let graph = GraphProto {
+        node: vec![node("Relu", &["x"], "masked"), node("Sqrt", &["masked"], "y")],
+        input: vec![port("x", DataType::Float, &[None, Some(3)])],
+        output: vec![port("y", DataType::Float, &[None, Some(3)])],
+        ..Default::default()
+    };
+    let model = with_input_gradient(&model(graph, &[]), "y", "x").unwrap();
+    let x = array(&[1, 3], |index| [-1.0, 0.0, 2.0][index]);
+    let ones = array(&[1, 3], |_| 1.0);
+    for choice in ENGINES {
+        let found = value_and_gradient(&model, choice, &x, "y", &ones).unwrap().1;
+        let error = relative_error(&found, &[0.0, 0.0, 0.5 / 2f64.sqrt()]);
+        assert!(error < 1e-6, "{choice:?}: {found:?}");
+    }
+}
+
 /// A margin loss over `log_prob`, appended before differentiating: one run gives both.
 #[test]
 fn a_loss_is_differentiated_with_the_model() {

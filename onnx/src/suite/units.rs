@@ -83,8 +83,9 @@ impl Unit {
     /// That of a result which depends on `basis` and nothing else.
     pub fn of(basis: &impl Serialize) -> Self {
         let written = sha256::of_written(|hash| postcard::to_io(basis, hash).map(|_| ()));
-        let digest = written.expect("results have lengths that are known").finalize();
-        Self(digest.iter().take(DIGEST / 2).map(|byte| format!("{byte:02x}")).collect())
+        let mut name = sha256::hex(written.expect("results have lengths that are known"));
+        name.truncate(DIGEST); // half of the digest, two letters a byte
+        Self(name)
     }
 }
 
