@@ -8,6 +8,7 @@
 use std::{
     fs,
     io::{BufRead, BufReader, Write},
+    ops::Range,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::Instant,
@@ -35,8 +36,9 @@ const FOLDER: &str = "benches/peers";
 const SEED: u64 = 0;
 /// Correctly classified images, the first ones.
 const SAMPLES: usize = 100;
+const TURNS: usize = 4;
 /// Images a turn: one batch on both sides.
-const TURN: usize = 25;
+const TURN: usize = SAMPLES / TURNS;
 /// Of the 25,000 that are Foolbox's default.
 const BOUNDARY_STEPS: u64 = 5000;
 const EPSILONS: [f64; 13] = [0.02, 0.03, 0.05, 0.07, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0];
@@ -199,11 +201,11 @@ impl Peer {
         serde_json::from_str(&line).expect("JSON; what Python said is above")
     }
 
-    /// An attack on one turn's images.
-    fn attack(&mut self, subjects: &Subjects, first: usize, mut request: Value) -> Run {
+    /// An attack on the images in `range`.
+    fn attack(&mut self, subjects: &Subjects, range: Range<usize>, mut request: Value) -> Run {
         let out: PathBuf = self.folder.path().join("answers.f32");
-        request["first"] = first.into();
-        request["count"] = TURN.into();
+        request["first"] = range.start.into();
+        request["count"] = range.len().into();
         request["out"] = out.to_str().expect("a path in UTF-8").into();
         let input = self.child.stdin.as_mut().expect("piped");
         writeln!(input, "{request}").expect("written");
@@ -217,7 +219,7 @@ impl Peer {
             .collect();
         let rows = subjects.batch.x.nrows();
         let l2 = pixels.chunks_exact(rows).zip(fooled).enumerate().map(|(place, (x, fooled))| {
-            let original = subjects.batch.x.column(first + place);
+            let original = subjects.batch.x.column(range.start + place);
             let squares = x.iter().zip(&original).map(|(a, b)| f64::from(a - b).powi(2));
             match fooled.as_bool().expect("a verdict") {
                 true => squares.sum::<f64>().sqrt(),
@@ -277,14 +279,15 @@ fn subjects(model: &mut DifferentiableCheckpoint) -> Subjects {
     }
 }
 
-fn part(subjects: &Subjects, first: usize, count: usize) -> Subjects {
+fn part(subjects: &Subjects, range: Range<usize>) -> Subjects {
+    let (first, count) = (range.start, range.len());
     Subjects {
         batch: Batch {
             x: subjects.batch.x.columns(first, count).into_owned(),
             noise: subjects.batch.noise.columns(first, count).into_owned(),
         },
-        indices: subjects.indices[first..first + count].to_vec(),
-        goals: subjects.goals[first..first + count].to_vec(),
+        indices: subjects.indices[range.clone()].to_vec(),
+        goals: subjects.goals[range].to_vec(),
     }
 }
 
@@ -338,7 +341,7 @@ impl Side {
             median(&self.l2()),
             turns(|run| run.seconds).iter().sum::<f64>(),
             turns(|run| run.cpu_seconds).iter().sum::<f64>(),
-            turns(|run| run.images as f64).iter().sum::<f64>() / SAMPLES as f64,
+            turns(|run| run.images as f64).iter().sum::<f64>() / self.l2().len() as f64,
             1e3 * median(&turns(|run| run.cpu_seconds / run.images as f64)),
             spread(&turns(|run| run.seconds / run.model_seconds)),
         );
@@ -401,16 +404,22 @@ fn settings(batch_size: usize) -> Settings {
     Settings { batch_size, fixed_shape: false, seed: SEED }
 }
 
+/// The images of each turn, in batches of `size`: all once, or all in each turn.
+fn turns(size: usize) -> impl Iterator<Item = Range<usize>> {
+    (0..TURNS).map(move |turn| turn * size % SAMPLES).map(move |first| first..first + size)
+}
+
 fn compare_carlini_wagner(
     model: &mut DifferentiableCheckpoint,
     subjects: &Subjects,
     peer: &mut Peer,
+    size: usize,
 ) {
     let method = carlini_wagner();
     let mut sides = ["ours", "foolbox"].map(|name| Side { name, turns: vec![] });
-    for first in (0..SAMPLES).step_by(TURN) {
-        let batch = part(subjects, first, TURN);
-        sides[0].push(attack(&method, model, &batch, &settings(TURN)));
+    for range in turns(size) {
+        let batch = part(subjects, range.clone());
+        sides[0].push(attack(&method, model, &batch, &settings(size)));
         let request = json!({
             "attack": "carlini_wagner",
             "binary_search_steps": method.binary_search_steps,
@@ -420,23 +429,27 @@ fn compare_carlini_wagner(
             "initial_const": method.initial_const,
             "abort_early": method.abort_early,
         });
-        sides[1].push(peer.attack(subjects, first, request));
-        write_csv("carlini_wagner.csv", subjects, &sides);
+        sides[1].push(peer.attack(subjects, range, request));
+        if size == TURN {
+            write_csv("carlini_wagner.csv", subjects, &sides);
+        }
     }
-    println!("\n## Carlini-Wagner: {method:?}");
+    println!("\n## Carlini-Wagner, {size} images in a batch: {method:?}");
     sides.iter().for_each(Side::report);
     let [ours, theirs] = &sides;
     println!("Foolbox's time / ours: {}", ratio(theirs, ours, |run| run.seconds));
     println!("of the processor: {}", ratio(theirs, ours, |run| run.cpu_seconds));
     println!("inside the models: {}", ratio(theirs, ours, |run| run.model_seconds));
-    rates(ours, theirs);
+    if size == TURN {
+        rates(ours, theirs);
+    }
 }
 
 fn compare_boundary(model: &mut DifferentiableCheckpoint, subjects: &Subjects, peer: &mut Peer) {
     let method = boundary();
     let mut sides = ["ours", "foolbox", "ours guided"].map(|name| Side { name, turns: vec![] });
-    for first in (0..SAMPLES).step_by(TURN) {
-        let batch = part(subjects, first, TURN);
+    for range in turns(TURN) {
+        let batch = part(subjects, range.clone());
         sides[0].push(attack(&method, model, &batch, &settings(TURN)));
         let request = json!({
             "attack": "boundary",
@@ -447,7 +460,7 @@ fn compare_boundary(model: &mut DifferentiableCheckpoint, subjects: &Subjects, p
             "step_adaptation": method.step_adaptation,
             "update_stats_every_k": method.update_stats_every_k,
         });
-        sides[1].push(peer.attack(subjects, first, request));
+        sides[1].push(peer.attack(subjects, range, request));
         sides[2].push(attack(&guided(), model, &batch, &settings(TURN)));
         write_csv("boundary.csv", subjects, &sides);
     }
@@ -485,7 +498,7 @@ fn compare_boundary(model: &mut DifferentiableCheckpoint, subjects: &Subjects, p
 /// is a test.
 fn compare_batches(model: &mut DifferentiableCheckpoint, subjects: &Subjects) {
     const COUNT: usize = 32;
-    let subjects = part(subjects, 0, COUNT);
+    let subjects = part(subjects, 0..COUNT);
     let carlini = CarliniWagner { binary_search_steps: 2, steps: 30, ..CarliniWagner::default() };
     let boundary = Boundary { steps: 100, ..Boundary::guided() };
     println!("\n## Batches: {COUNT} images; {carlini:?}; {boundary:?}");
@@ -534,7 +547,9 @@ fn main() {
         if wanted("carlini-wagner") || wanted("boundary") {
             let mut peer = Peer::start(python, threads, &subjects);
             if wanted("carlini-wagner") {
-                compare_carlini_wagner(&mut model, &subjects, &mut peer);
+                for size in [TURN, SAMPLES] {
+                    compare_carlini_wagner(&mut model, &subjects, &mut peer, size);
+                }
             }
             if wanted("boundary") {
                 compare_boundary(&mut model, &subjects, &mut peer);

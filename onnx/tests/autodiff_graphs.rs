@@ -155,6 +155,89 @@ fn a_mask_before_a_vertical_tangent_lets_no_infinity_through() {
 }
 
 /// A margin loss over `log_prob`, appended before differentiating: one run gives both.
+/// The largest float32 times the smallest normal one is 4, and a mask at most 1.
+#[test]
+fn a_mask_counts_the_smallest_normal_number_in_full() {
+    let graph = GraphProto {
+        node: vec![node("Relu", &["x"], "y")],
+        input: vec![port("x", DataType::Float, &[None, Some(4)])],
+        output: vec![port("y", DataType::Float, &[None, Some(4)])],
+        ..Default::default()
+    };
+    let x = array(&[1, 4], |index| {
+        [f64::from(f32::MIN_POSITIVE), 0.0, -1.0, f64::from(f32::MAX)][index]
+    });
+    let dy = array(&[1, 4], |index| index as f64 + 3.0);
+    let model = with_input_gradient(&model(graph, &[]), "y", "x").unwrap();
+    for choice in ENGINES {
+        let (_, gradient) = value_and_gradient(&model, choice, &x, "y", &dy).unwrap();
+        assert_eq!(gradient, [3.0, 0.0, 0.0, 6.0], "{choice:?}");
+    }
+}
+
+/// max(x, 0) + ln(a + e^-|x'|).
+fn written_out_softplus(a: &str, within: &str) -> ModelProto {
+    let graph = GraphProto {
+        node: vec![
+            node("Relu", &["x"], "linear"),
+            node("Sigmoid", &["x"], "other"),
+            node("Abs", &[within], "abs"),
+            node("Neg", &["abs"], "neg"),
+            node("Exp", &["neg"], "exp"),
+            node("Add", &["exp", a], "sum"),
+            node("Log", &["sum"], "log"),
+            node("Add", &["log", "linear"], "y"),
+        ],
+        input: vec![port("x", DataType::Float, &[None, Some(5)])],
+        output: vec![port("y", DataType::Float, &[None, Some(5)])],
+        initializer: vec![
+            floats("one", &[], &[1.0]),
+            floats("two", &[], &[2.0]),
+            floats("ones", &[1, 1, 1], &[1.0]),
+        ],
+        ..Default::default()
+    };
+    model(graph, &[])
+}
+
+/// Its parts have kinks at 0 that the sum has not; what only looks like it is differentiated in parts.
+#[test]
+fn a_softplus_that_is_written_out_has_the_slope_of_a_softplus() {
+    let inputs = [-90.0, -1.5, 0.0, 0.25, 90.0];
+    let x = array(&[1, 5], |index| inputs[index]);
+    let ones = array(&[1, 5], |_| 1.0);
+    let sigmoid = |x: f64| 1.0 / (1.0 + (-x).exp());
+    let gradient = |model: &ModelProto, choice| {
+        let differentiated = with_input_gradient(model, "y", "x").unwrap();
+        value_and_gradient(&differentiated, choice, &x, "y", &ones).unwrap().1
+    };
+    for choice in ENGINES {
+        for (found, x) in gradient(&written_out_softplus("one", "x"), choice).iter().zip(inputs) {
+            assert!((found - sigmoid(x)).abs() < 1e-6, "{choice:?} at {x}: {found}");
+        }
+        // d/dx [max(x, 0) + ln(2 + e^-|x|)] = [x > 0] - sign(x) / (1 + 2 e^|x|), 0 at 0.
+        for (found, x) in gradient(&written_out_softplus("two", "x"), choice).iter().zip(inputs) {
+            let sign = if x == 0.0 { 0.0 } else { x.signum() };
+            let expected = f64::from(x > 0.0) - sign / (1.0 + 2.0 * x.abs().exp());
+            assert!((found - expected).abs() < 1e-6, "{choice:?} at {x}: {found}");
+        }
+        // With s = sigmoid(x): [x > 0] - s (1-s) / (1 + e^s).
+        for (found, x) in gradient(&written_out_softplus("one", "other"), choice).iter().zip(inputs)
+        {
+            let s = sigmoid(x);
+            let expected = f64::from(x > 0.0) - s * (1.0 - s) / (1.0 + s.exp());
+            assert!((found - expected).abs() < 1e-6, "{choice:?} at {x}: {found}");
+        }
+    }
+    let nodes = |one: &str| {
+        let model = with_input_gradient(&written_out_softplus(one, "x"), "y", "x").unwrap();
+        model.graph.unwrap().node.len()
+    };
+    assert!(nodes("one") < nodes("two"));
+    // The sum has an axis more than x.
+    assert!(nodes("ones") > nodes("one"));
+}
+
 #[test]
 fn a_loss_is_differentiated_with_the_model() {
     let loss = GraphProto {

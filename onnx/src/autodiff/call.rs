@@ -272,6 +272,19 @@ impl<'a> Call<'a> {
         }
     }
 
+    /// `dy` where `y`, which is nowhere negative, is not 0; [`masked`](Self::masked) in one node.
+    ///
+    /// max(0, min(1, s y)) with the largest float32 for s is 1 from 2^-128 on: below the normal numbers
+    /// `y` counts in part. ONNX Runtime computes it, alone of all masks, in the blocked layout of its
+    /// convolutions, and so spares the way out of it and back.
+    pub fn masked_where_positive(&self, y: &str, dy: &str) -> String {
+        if !self.finite() || self.kind() != DataType::Float as i32 {
+            return self.masked(&self.positive(y), dy);
+        }
+        let slope = emit::float("alpha", f64::from(f32::MAX));
+        self.mul(dy, &self.emit.node("HardSigmoid", &[y], vec![slope, emit::float("beta", 0.0)]))
+    }
+
     /// `gradient`, but 0 where `dy` is: 0 times an infinite derivative is 0 here, so that a branch
     /// that a mask leaves out adds nothing. For derivatives that are infinite only where a value of the
     /// forward graph is: where `dy` is not 0 there, the output hangs on that value and is not finite.

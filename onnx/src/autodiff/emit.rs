@@ -68,9 +68,9 @@ struct Written {
 }
 
 impl Emitter {
-    /// Names of its values start with `gradient/`, or with more underscores than any name of `graph`.
-    pub fn new(graph: &GraphProto, opset: i64) -> Self {
-        let mut prefix = "gradient/".to_owned();
+    /// Names of its values start with `what` and a slash, behind more underscores than any name of `graph`.
+    pub fn new(what: &str, graph: &GraphProto, opset: i64) -> Self {
+        let mut prefix = format!("{what}/");
         let nodes = graph.node.iter().flat_map(|node| node.output.iter().chain(&node.input));
         let ports = graph.input.iter().map(|value| value.name());
         let stored = graph.initializer.iter().map(|tensor| tensor.name());

@@ -8,15 +8,18 @@
 mod bounds;
 mod call;
 mod compose;
-mod emit;
+pub(crate) mod emit;
 mod facts;
 mod rules;
 mod site;
 mod size;
+mod softplus;
 mod tape;
 mod tensor;
 
+pub(crate) use emit::Emitter;
 pub(crate) use facts::Analysis;
+pub(crate) use rules::{TurnedOver, convolution_window};
 pub(crate) use site::Site;
 pub(crate) use size::Size;
 

@@ -8,6 +8,7 @@ use super::{
     facts::{Analysis, Facts},
     rules::{self, Derivative},
     site::Site,
+    softplus,
 };
 use crate::{
     error::{Error, Result},
@@ -99,7 +100,7 @@ pub fn differentiate(
     let mut tape = Tape {
         path: Path::between(&analysis, input, output),
         analysis: &analysis,
-        emit: Emitter::new(graph, opset),
+        emit: Emitter::new(GRADIENT, graph, opset),
         options: *options,
         cotangents: HashMap::new(),
         infinite: HashSet::new(),
@@ -285,6 +286,12 @@ impl<'a> Tape<'a> {
         if cotangents.iter().all(Option::is_none) {
             return Ok(());
         }
+        if let (Some(x), [Some(dy)]) = (softplus::argument(&site), cotangents.as_slice()) {
+            let slope = self.emit.node("Sigmoid", &[x], vec![]);
+            let gradient = self.emit.node("Mul", &[dy, &slope], vec![]);
+            self.add(x, gradient, finite);
+            return Ok(());
+        }
         let wanted = node.input.iter().map(|name| self.path.wants(name)).collect();
         let call = Call::new(site, &self.emit, cotangents, wanted, finite);
         let Some(rule) = rules::find(node) else { return Err(without_rule(&site)) };
@@ -296,12 +303,17 @@ impl<'a> Tape<'a> {
         let finite = call.finite();
         for (name, gradient) in node.input.iter().zip(gradients) {
             let Some(gradient) = gradient.filter(|_| self.path.wants(name)) else { continue };
-            self.cotangents.entry(name).or_default().push(gradient);
-            if !finite {
-                self.infinite.insert(name);
-            }
+            self.add(name, gradient, finite);
         }
         Ok(())
+    }
+
+    /// Adds to the cotangent of a value; `finite` where that is finite whenever the output is.
+    fn add(&mut self, name: &'a str, gradient: String, finite: bool) {
+        self.cotangents.entry(name).or_default().push(gradient);
+        if !finite {
+            self.infinite.insert(name);
+        }
     }
 
     fn passes_through(&self, node: &NodeProto) -> bool {

@@ -12,6 +12,7 @@ use std::{
     process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio},
 };
 
+use prost::Message;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{
@@ -309,10 +310,11 @@ fn told(error: &Error) -> String {
 }
 
 fn open_here(opening: Opening) -> Answer<Opened> {
+    let model = ModelProto::decode(opening.bytes.as_slice()).expect("it was read before");
     let file = ModelFile {
         path: opening.path,
         bytes: opening.bytes,
-        model: ModelProto::default(),
+        model,
         sha256: String::new(),
         has_external_data: opening.has_external_data,
     };

@@ -4,6 +4,7 @@
 pub mod isolated;
 mod isolation;
 mod ort;
+mod rewrite;
 pub mod runtime_library;
 mod tract;
 

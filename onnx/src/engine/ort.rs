@@ -3,7 +3,7 @@
 use std::{
     borrow::Cow,
     ffi::CStr,
-    ops::{Range, RangeInclusive},
+    ops::Range,
     path::{Path, PathBuf},
     sync::{Mutex, MutexGuard},
 };
@@ -20,7 +20,7 @@ use ort::{
 use rayon::prelude::*;
 
 use super::{
-    Device, Engine, EngineInfo, EngineOptions, RuntimeLibrary, Signature,
+    Device, Engine, EngineInfo, EngineOptions, RuntimeLibrary, Signature, rewrite,
     runtime_library::{self, MINIMUM_MINOR},
     thread_pool,
 };
@@ -31,11 +31,10 @@ use crate::{
 
 const NAME: &str = "onnxruntime";
 
-/// Images of one run on the processor: fewer cost more each, and runs of more are no faster
+/// Images of a run on the processor: fewer cost more each, and runs of more are hardly faster
 /// (benches/README.md).
-const IMAGES: RangeInclusive<usize> = 4..=8;
-/// Runs that a batch is cut into where its images suffice, so that as many threads have work.
-const RUNS: usize = 4;
+const FEWEST: usize = 4;
+const MOST: usize = 16;
 
 /// A process can load one library and build one environment; the first caller decides.
 static LOADED: Mutex<Option<Loaded>> = Mutex::new(None);
@@ -144,7 +143,11 @@ impl OnnxRuntime {
         };
         let pool =
             thread_pool(threads).map_err(|error| failed(&info, "start its threads", error))?;
-        let open = |_| session(file, options, &loaded.environment).map(Mutex::new);
+        let graph = match options.device {
+            Device::Cpu => rewrite::rewritten(file).map_or(Cow::from(&file.bytes), Cow::from),
+            Device::Cuda => Cow::from(&file.bytes),
+        };
+        let open = |_| session(file, &graph, options, &loaded.environment).map(Mutex::new);
         let sessions = (0..pool.current_num_threads())
             .map(open)
             .collect::<std::result::Result<_, _>>()
@@ -156,8 +159,8 @@ impl OnnxRuntime {
     /// of its own: that uses the cores better than one run on many threads.
     fn cut(&self, n: usize) -> Vec<Range<usize>> {
         match self.info.device {
-            Device::Cpu => cut(n, IMAGES),
-            Device::Cuda => cut(n, n..=n),
+            Device::Cpu => cut(n, runs(n)),
+            Device::Cuda => cut(n, 1),
         }
     }
 
@@ -192,11 +195,14 @@ impl OnnxRuntime {
     }
 }
 
-/// Cuts `n` images into runs of `sizes`, as evenly as can be. It depends on nothing else, so that values
-/// do not depend on the threads.
-fn cut(n: usize, sizes: RangeInclusive<usize>) -> Vec<Range<usize>> {
-    let size = n.div_ceil(RUNS).clamp(*sizes.start(), *sizes.end());
-    let runs = n.div_ceil(size.max(1)).max(1);
+/// How many runs `n` images are cut into: an even number, so that two threads share them, of [`MOST`]
+/// images at most each. It depends on nothing else, so that values do not depend on the threads.
+fn runs(n: usize) -> usize {
+    if n <= FEWEST { 1 } else { 2 * n.div_ceil(2 * MOST) }
+}
+
+/// Cuts `n` images into `runs`, as evenly as can be.
+fn cut(n: usize, runs: usize) -> Vec<Range<usize>> {
     (0..runs).map(|run| run * n / runs..(run + 1) * n / runs).collect()
 }
 
@@ -204,10 +210,12 @@ fn failed(info: &EngineInfo, action: &'static str, message: impl ToString) -> Er
     Error::Engine { engine: info.to_string(), action, message: message.to_string() }
 }
 
+/// A session for `graph`, the bytes of `file` or of what is equal to it.
 // The bindings' own error carries the builder back.
 #[allow(clippy::result_large_err)]
 fn session(
     file: &ModelFile,
+    graph: &[u8],
     options: &EngineOptions,
     environment: &Environment,
 ) -> std::result::Result<Session, String> {
@@ -226,7 +234,7 @@ fn session(
     }
     let session = match file.has_external_data {
         true => builder.commit_from_file(&file.path),
-        false => builder.commit_from_memory(&file.bytes),
+        false => builder.commit_from_memory(graph),
     };
     session.map_err(|error| error.to_string())
 }
@@ -319,18 +327,19 @@ mod tests {
     #[test]
     fn a_batch_is_cut_evenly_into_runs_worth_their_start() {
         for n in 1..600 {
-            let ranges = cut(n, IMAGES);
+            let ranges = cut(n, runs(n));
             assert_eq!(
                 ranges.iter().cloned().flatten().collect::<Vec<_>>(),
                 (0..n).collect::<Vec<_>>()
             );
             let lengths = || ranges.iter().map(Range::len);
             let (least, most) = (lengths().min().unwrap(), lengths().max().unwrap());
-            assert!(most - least <= 1 && most <= *IMAGES.end(), "{n}: {least} to {most}");
+            assert!(most - least <= 1 && most <= MOST, "{n}: {least} to {most}");
             assert!(least >= n.min(2), "{n}: {least}");
+            assert!(ranges.len() == 1 || ranges.len() % 2 == 0, "{n}: {} runs", ranges.len());
         }
-        assert_eq!(cut(8, IMAGES), [0..4, 4..8]);
-        let lengths = |n, sizes| cut(n, sizes).iter().map(Range::len).collect::<Vec<_>>();
-        assert_eq!((lengths(0, IMAGES), lengths(300, 300..=300)), (vec![0], vec![300]));
+        let lengths = |n, runs| cut(n, runs).iter().map(Range::len).collect::<Vec<_>>();
+        assert_eq!((lengths(4, runs(4)), lengths(25, runs(25))), (vec![4], vec![12, 13]));
+        assert_eq!((lengths(0, runs(0)), lengths(300, 1)), (vec![0], vec![300]));
     }
 }

@@ -8,7 +8,7 @@ use crate::autodiff::call::{Call, Gradients};
 pub const RULES: &[Rule] = &[
     // The mask is taken from the output, so that an engine can still fuse Conv and Relu.
     Rule::new("Relu", "dy where y > 0", same, |call| {
-        call.first(call.masked(&call.positive(call.output(0)), call.dy()?))
+        call.first(call.masked_where_positive(call.output(0), call.dy()?))
     })
     .at_kinks("0 at x = 0"),
     Rule::new("LeakyRelu", "dy where x > 0, else alpha dy", same, |call| {

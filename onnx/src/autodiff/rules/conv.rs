@@ -11,6 +11,7 @@ use crate::{
         tensor::Constant,
     },
     error::Result,
+    proto::AttributeProto,
 };
 
 pub const RULES: &[Rule] = &[Rule::new(
@@ -35,29 +36,46 @@ fn facts(site: &Site<'_>) -> Option<Vec<Facts>> {
 fn gradient(call: &Call<'_>) -> Gradients {
     call.must_not_depend(&[1, 2], "kernel or offset")?;
     let window = window(call).ok_or_else(|| call.unknown("its kernel's size or its padding"))?;
-    let dense = window.strides.iter().all(|&stride| stride == 1);
-    let axes = 0..window.kernel.len();
-    let (before, after): (Vec<i64>, Vec<i64>) = axes
-        .map(|axis| {
-            let reach = window.extent(axis) - 1;
-            (reach - window.before[axis], reach - window.after[axis])
-        })
-        .unzip();
-    let within = before.iter().chain(&after).all(|&pad| pad >= 0);
-    let group = call.int("group", 1);
-    match call.constant(1) {
-        Some(kernel) if dense && within && can_turn_over(&kernel, group) => {
-            let kernel = turned_over(&kernel, group);
-            let attributes = vec![
+    call.first(match TurnedOver::of(call, &window) {
+        Some(TurnedOver { kernel, attributes }) => {
+            let inputs = [call.dy()?, &call.emit.constant(kernel)];
+            call.emit.node("Conv", &inputs, attributes)
+        }
+        None => transposed(call, &window)?,
+    })
+}
+
+/// A kernel turned over, input and output channels exchanged: with it and these attributes, Conv gives
+/// the gradient of the convolution, and ConvTranspose the convolution itself.
+pub struct TurnedOver {
+    /// Every spatial axis walked backwards.
+    pub kernel: Constant,
+    /// Kernel size, dilations, pads and group.
+    pub attributes: Vec<AttributeProto>,
+}
+
+impl TurnedOver {
+    /// Of a convolution with stride 1, a constant kernel and no padding beyond its reach.
+    pub fn of(site: &Site<'_>, window: &Window) -> Option<Self> {
+        let dense = window.strides.iter().all(|&stride| stride == 1);
+        let (before, after): (Vec<i64>, Vec<i64>) = (0..window.kernel.len())
+            .map(|axis| {
+                let reach = window.extent(axis) - 1;
+                (reach - window.before[axis], reach - window.after[axis])
+            })
+            .unzip();
+        let within = before.iter().chain(&after).all(|&pad| pad >= 0);
+        let group = site.int("group", 1);
+        let kernel = site.constant(1).filter(|kernel| can_turn_over(kernel, group))?;
+        (dense && within).then(|| Self {
+            kernel: turned_over(&kernel, group),
+            attributes: vec![
                 emit::ints("kernel_shape", &window.kernel),
                 emit::ints("dilations", &window.dilations),
                 emit::ints("pads", &[before, after].concat()),
                 emit::int("group", group),
-            ];
-            let inputs = [call.dy()?, &call.emit.constant(kernel)];
-            call.first(call.emit.node("Conv", &inputs, attributes))
-        }
-        _ => call.first(transposed(call, &window)?),
+            ],
+        })
     }
 }
 

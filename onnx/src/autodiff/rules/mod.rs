@@ -30,6 +30,8 @@ mod step;
 mod trigonometry;
 mod window;
 
+pub(crate) use conv::{TurnedOver, window as convolution_window};
+
 use super::{
     call::{Call, Gradients},
     facts::Facts,

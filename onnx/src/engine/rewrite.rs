@@ -1,0 +1,259 @@
+//! A graph that computes the same, and that ONNX Runtime computes faster on a processor.
+//!
+//! - A convolution to few channels. The engine's kernels compute a block of 8 or 16 output channels,
+//!   however few there are: a flow's coupling to 2 channels costs as much as one to 16. With the kernel
+//!   turned over it is a transposed convolution, which is a matrix product of the size that there is, whose
+//!   rows are then added up where they belong.
+//! - A flow's squeeze, blocks of pixels to channels, and its inverse. The engine transposes fast where one
+//!   axis moves; where two do, it walks element by element.
+//!
+//! benches/README.md has what both save.
+
+use prost::Message;
+
+use crate::{
+    autodiff::{Analysis, Emitter, Site, TurnedOver, convolution_window, emit},
+    graph::ModelFile,
+    proto::{ModelProto, NodeProto, tensor_proto::DataType},
+};
+
+/// A squeeze of \[N, C, H, 2, W, 2\] and its inverse, each with the two moves of one axis that it is.
+const SQUEEZES: [([i64; 6], [[usize; 6]; 2]); 2] = [
+    ([0, 1, 3, 5, 2, 4], [[0, 1, 3, 2, 4, 5], [0, 1, 2, 5, 3, 4]]),
+    ([0, 1, 4, 2, 5, 3], [[0, 1, 2, 4, 5, 3], [0, 1, 3, 2, 4, 5]]),
+];
+
+/// Output channels that the engine's convolutions compute at once on this processor.
+fn block() -> i64 {
+    #[cfg(target_arch = "x86_64")]
+    if is_x86_feature_detected!("avx512f") {
+        return 16;
+    }
+    8
+}
+
+/// The bytes of `file` so rewritten; `None` where there is nothing to rewrite, or weights lie in other files.
+pub(super) fn rewritten(file: &ModelFile) -> Option<Vec<u8>> {
+    let model = model(file, block() / 2)?;
+    Some(model.encode_to_vec())
+}
+
+/// The same with convolutions to at most `channels` channels taken for narrow.
+fn model(file: &ModelFile, channels: i64) -> Option<ModelProto> {
+    let (graph, opset) = (file.graph(), file.opset()?);
+    let (analysis, _) = Analysis::of_inputs(graph, opset);
+    let emit = Emitter::new("rewritten", graph, opset);
+    let mut found = false;
+    for node in &graph.node {
+        let site = Site::new(node, &analysis);
+        let known = matches!(node.domain(), "" | "ai.onnx");
+        let new = match node.op_type() {
+            "Conv" if known => transposed_convolution(&site, channels, &emit),
+            "Transpose" if known => two_moves(&site, &emit),
+            _ => None,
+        };
+        found |= new.is_some();
+        emit.push(new.unwrap_or_else(|| node.clone()));
+    }
+    if !found || file.has_external_data {
+        return None;
+    }
+    let mut model = file.model.clone();
+    let graph = model.graph.as_mut()?;
+    let (nodes, constants) = emit.finish();
+    graph.node = nodes;
+    graph.initializer.extend(constants);
+    Some(model)
+}
+
+/// A convolution to at most `channels` channels as a transposed one.
+fn transposed_convolution(site: &Site<'_>, channels: i64, emit: &Emitter) -> Option<NodeProto> {
+    let outputs = site.shape(1)?.first()?.value()?;
+    let float = site.element(1) == Some(DataType::Float as i32);
+    if outputs > channels || !float || site.int("group", 1) != 1 {
+        return None;
+    }
+    let TurnedOver { kernel, attributes } = TurnedOver::of(site, &convolution_window(site)?)?;
+    let mut node = site.node.clone();
+    node.op_type = Some("ConvTranspose".to_owned());
+    node.attribute = attributes;
+    node.input[1] = emit.constant(kernel);
+    Some(node)
+}
+
+/// A squeeze or its inverse as two transpositions, of which the second is returned.
+fn two_moves(site: &Site<'_>, emit: &Emitter) -> Option<NodeProto> {
+    let perm = site.ints("perm")?;
+    let (_, [first, second]) = SQUEEZES.iter().find(|(both, _)| perm == both)?;
+    let mut node = site.node.clone();
+    node.input[0] = emit.transpose(site.input(0), first);
+    node.attribute = vec![emit::ints("perm", &second.map(|axis| axis as i64))];
+    Some(node)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        engine::{self, EngineChoice, EngineOptions, Signature},
+        proto::{
+            GraphProto, OperatorSetIdProto, TensorProto, TensorShapeProto, TypeProto,
+            ValueInfoProto,
+            tensor_shape_proto::{Dimension, dimension},
+            type_proto,
+        },
+    };
+
+    const CHANNELS: i64 = 4;
+
+    fn node(operator: &str, inputs: &[&str], attributes: &[(&str, &[i64])]) -> NodeProto {
+        NodeProto {
+            op_type: Some(operator.to_owned()),
+            input: inputs.iter().map(|&input| input.to_owned()).collect(),
+            output: vec!["y".to_owned()],
+            attribute: attributes.iter().map(|(name, values)| emit::ints(name, values)).collect(),
+            ..Default::default()
+        }
+    }
+
+    /// Numbers between -1 and 1 in no order.
+    fn numbers(count: usize) -> Vec<f32> {
+        (0..count).map(|index| (index as f32 * 0.618_034).fract() * 2.0 - 1.0).collect()
+    }
+
+    fn tensor(name: &str, dims: &[i64]) -> TensorProto {
+        let values = numbers(dims.iter().product::<i64>() as usize);
+        TensorProto {
+            name: Some(name.to_owned()),
+            dims: dims.to_vec(),
+            data_type: Some(DataType::Float as i32),
+            raw_data: Some(values.iter().flat_map(|value| value.to_le_bytes()).collect()),
+            ..Default::default()
+        }
+    }
+
+    /// A file of one node from `x` to `y`.
+    fn file(node: NodeProto, image: &[i64], stored: Vec<TensorProto>) -> ModelFile {
+        let size = |value: Option<i64>| Dimension {
+            value: value.map(dimension::Value::DimValue),
+            ..Default::default()
+        };
+        let port = |name: &str, dims: Option<&[i64]>| {
+            let shape = dims.map(|dims| TensorShapeProto {
+                dim: std::iter::once(None)
+                    .chain(dims.iter().copied().map(Some))
+                    .map(size)
+                    .collect(),
+            });
+            let tensor = type_proto::Tensor { elem_type: Some(DataType::Float as i32), shape };
+            let value = Some(type_proto::Value::TensorType(tensor));
+            ValueInfoProto {
+                name: Some(name.to_owned()),
+                r#type: Some(TypeProto { value, ..Default::default() }),
+                ..Default::default()
+            }
+        };
+        let graph = GraphProto {
+            node: vec![node],
+            input: vec![port("x", Some(image))],
+            output: vec![port("y", None)],
+            initializer: stored,
+            ..Default::default()
+        };
+        let opset = OperatorSetIdProto { version: Some(17), ..Default::default() };
+        let model = ModelProto {
+            ir_version: Some(8),
+            opset_import: vec![opset],
+            graph: Some(graph),
+            ..Default::default()
+        };
+        ModelFile {
+            path: "made.onnx".into(),
+            bytes: model.encode_to_vec(),
+            model,
+            sha256: String::new(),
+            has_external_data: false,
+        }
+    }
+
+    /// What both engines make of three images.
+    fn values(file: &ModelFile, image: &[i64]) -> Vec<Vec<f64>> {
+        let shape: Vec<usize> = image.iter().map(|&size| size as usize).collect();
+        let x = numbers(3 * shape.iter().product::<usize>());
+        let signature =
+            Signature { inputs: vec![("x".to_owned(), shape)], outputs: vec!["y".to_owned()] };
+        let run = |choice| {
+            let options = EngineOptions { choice, threads: 1, ..Default::default() };
+            let mut opened = engine::open(file, &signature, &options).expect("it opens");
+            opened.engine.run(3, &[&x]).expect("it runs").remove(0)
+        };
+        vec![run(EngineChoice::Tract), run(EngineChoice::Ort)]
+    }
+
+    /// Holds what is rewritten to what it was, on both engines.
+    fn compare(node: NodeProto, image: &[i64], stored: Vec<TensorProto>, operators: &[&str]) {
+        let original = file(node, image, stored);
+        let new = model(&original, CHANNELS).expect("there is something to rewrite");
+        let new = original.with_model(new).expect("its weights are inside");
+        let found: Vec<_> = new.graph().node.iter().map(NodeProto::op_type).collect();
+        assert_eq!(found, operators);
+        let expected = &values(&original, image)[0];
+        for values in values(&new, image) {
+            assert_eq!(values.len(), expected.len());
+            for (a, b) in values.iter().zip(expected) {
+                // Sums of at most 45 products of numbers up to 1, in another order.
+                assert!((a - b).abs() < 1e-5, "{a} is not {b}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_narrow_convolution_is_the_transposed_one() {
+        for (kernel, pads, dilations) in [
+            ([3, 3], [1, 1, 1, 1], [1, 1]),
+            ([3, 3], [0, 2, 1, 0], [1, 1]),
+            ([1, 1], [0, 0, 0, 0], [1, 1]),
+            ([2, 3], [1, 0, 0, 2], [1, 2]),
+        ] {
+            for outputs in [1, CHANNELS] {
+                let [high, wide] = kernel;
+                let attributes: [(&str, &[i64]); 2] = [("pads", &pads), ("dilations", &dilations)];
+                let kernel = tensor("kernel", &[outputs, 5, high, wide]);
+                for inputs in [&["x", "kernel"][..], &["x", "kernel", "offset"]] {
+                    let stored = vec![kernel.clone(), tensor("offset", &[outputs])];
+                    let node = node("Conv", inputs, &attributes);
+                    compare(node, &[5, 6, 7], stored, &["ConvTranspose"]);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn squeezes_are_two_moves_of_one_axis() {
+        for ((perm, _), image) in SQUEEZES.iter().zip([[3, 4, 2, 5, 2], [3, 2, 2, 4, 5]]) {
+            let node = node("Transpose", &["x"], &[("perm", perm)]);
+            compare(node, &image, vec![], &["Transpose", "Transpose"]);
+        }
+    }
+
+    #[test]
+    fn what_is_not_faster_otherwise_stays() {
+        let unchanged = |attributes: &[(&str, &[i64])], kernel: &[i64]| {
+            let node = node("Conv", &["x", "kernel"], attributes);
+            model(&file(node, &[4, 6, 6], vec![tensor("kernel", kernel)]), CHANNELS).is_none()
+        };
+        assert!(!unchanged(&[], &[CHANNELS, 4, 3, 3]));
+        assert!(unchanged(&[], &[CHANNELS + 1, 4, 3, 3]), "wide");
+        assert!(unchanged(&[("strides", &[2, 2])], &[2, 4, 3, 3]), "strided");
+        assert!(unchanged(&[("pads", &[3, 0, 0, 0])], &[2, 4, 3, 3]), "padded beyond its reach");
+        let another = node("Transpose", &["x"], &[("perm", &[0, 2, 1, 3])]);
+        assert!(model(&file(another, &[4, 6, 6], vec![]), CHANNELS).is_none());
+        // A kernel that is computed, and weights that lie elsewhere.
+        let computed = file(node("Conv", &["x", "x"], &[]), &[4, 6, 6], vec![]);
+        assert!(model(&computed, CHANNELS).is_none());
+        let inside = node("Conv", &["x", "kernel"], &[]);
+        let mut outside = file(inside, &[4, 6, 6], vec![tensor("kernel", &[2, 4, 3, 3])]);
+        outside.has_external_data = true;
+        assert!(model(&outside, CHANNELS).is_none());
+    }
+}
