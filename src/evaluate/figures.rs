@@ -34,10 +34,9 @@ use crate::{
 /// What midpoints of paths are called beside data sets.
 const MIDPOINTS: &str = "midpoints";
 
-/// The figures of a run, and how many there are.
+/// Where the figures of a run go.
 pub struct Figures {
     folder: PathBuf,
-    written: usize,
 }
 
 /// What figures draw of single images, beside what an [`Outcome`] holds: 56 bytes an image.
@@ -103,17 +102,17 @@ impl Scores {
 }
 
 impl Figures {
-    /// None yet; they go into `figures` of a run's folder.
+    /// Into `figures` of a run's folder.
     pub fn of(out: &Path) -> Self {
-        Self { folder: out.join("figures"), written: 0 }
+        Self { folder: out.join("figures") }
     }
 
-    /// Draws the figures of the tasks that ran. What cannot be drawn, such as likelihoods none of
-    /// which is finite, is named in a warning: the numbers stand without it.
+    /// Draws the figures of the tasks that ran, and says how many there are. What cannot be drawn, such
+    /// as likelihoods none of which is finite, is named in a warning: the numbers stand without it.
     ///
     /// # Errors
     /// Where a file cannot be written.
-    pub fn write(&mut self, tasks: &[Task], outcome: &Outcome, seen: &Seen) -> anyhow::Result<()> {
+    pub fn write(&self, tasks: &[Task], outcome: &Outcome, seen: &Seen) -> anyhow::Result<usize> {
         let (model, folder) = (&outcome.spec.name, self.folder.join(&outcome.spec.name));
         let figures = drawn(tasks, outcome, seen).into_iter();
         let figures = figures.map(|(name, figure)| (name, figure.map(Drawing::Figure)));
@@ -134,13 +133,12 @@ impl Figures {
             }
         };
         let written: anyhow::Result<Vec<usize>> = all.par_iter().map(write).collect();
-        self.written += written?.into_iter().sum::<usize>();
-        Ok(())
+        Ok(written?.into_iter().sum())
     }
 
-    /// Where they are, for the last line of the output.
-    pub fn summary(&self) -> String {
-        match self.written {
+    /// Where so many are, for the last line of the output.
+    pub fn summary(written: usize) -> String {
+        match written {
             0 => String::new(),
             n => format!("  {:18} {n:>9} as SVG and PNG, a folder for each model\n", "figures/"),
         }

@@ -1,6 +1,10 @@
 //! Running a suite's models one after the other, with progress, tables, files and figures.
 
-use std::{path::Path, time::Instant};
+use std::{
+    path::Path,
+    thread::{self, ScopedJoinHandle},
+    time::Instant,
+};
 
 use anyhow::Context;
 use undetected_onnx::{
@@ -64,37 +68,64 @@ pub fn measure(
     let inputs = Inputs::of(suites, &declared);
     let _lock = FolderLock::take(out)?;
     let mut files = ResultFiles::create(out)?;
-    let mut figures = Figures::of(out);
+    let figures = Figures::of(out);
     let units = Units::open(&out.join(UNITS))?;
     let kept = Kept { units: Some(&units), ..Kept::default() };
     let progress = progress_of(suites, &declared, progress);
     let mut run = Run { inputs: &inputs, answers, kept, progress };
     let mut failures = Failures::default();
-    for (place, suite) in suites.iter().enumerate() {
-        let mut seen = Seen::default();
-        let outcome = run.model(place, suite, &mut |event| {
-            seen.record(event);
-            files.record(event)
-        });
-        let recorded = outcome.and_then(|(outcome, measured)| {
-            Ok((provenance::of_model(suites, suite, &outcome, &measured.sha256)?, outcome))
-        });
-        match recorded {
-            Ok((record, outcome)) => {
-                files.record_model(provenance::of_suites(suites, &inputs), record)?;
-                files.publish(&outcome)?;
-                figures.write(&suite.tasks, &outcome, &seen)?;
-                output::print(&tables(&outcome))?;
-            }
-            Err(error) => {
-                failures.add(suite.model(), error)?;
-                files = files.rewind()?;
+    let summary = thread::scope(|scope| {
+        // The figures of one model are drawn while the next is measured.
+        let mut drawing = Drawing::default();
+        for (place, suite) in suites.iter().enumerate() {
+            let mut seen = Seen::default();
+            let outcome = run.model(place, suite, &mut |event| {
+                seen.record(event);
+                files.record(event)
+            });
+            let recorded = outcome.and_then(|(outcome, measured)| {
+                Ok((provenance::of_model(suites, suite, &outcome, &measured.sha256)?, outcome))
+            });
+            match recorded {
+                Ok((record, outcome)) => {
+                    files.record_model(provenance::of_suites(suites, &inputs), record)?;
+                    files.publish(&outcome)?;
+                    output::print(&tables(&outcome))?;
+                    drawing.finish()?;
+                    let figures = &figures;
+                    let draw = move || figures.write(&suite.tasks, &outcome, &seen);
+                    drawing.begun = Some(scope.spawn(draw));
+                }
+                Err(error) => {
+                    failures.add(suite.model(), error)?;
+                    files = files.rewind()?;
+                }
             }
         }
-    }
-    run.progress.end();
-    output::print(&(files.summary() + &figures.summary()))?;
+        run.progress.end();
+        drawing.finish()?;
+        anyhow::Ok(files.summary() + &Figures::summary(drawing.drawn))
+    })?;
+    output::print(&summary)?;
     failures.end(suites.count())
+}
+
+/// Figures that another thread draws.
+#[derive(Default)]
+struct Drawing<'scope> {
+    begun: Option<ScopedJoinHandle<'scope, anyhow::Result<usize>>>,
+    /// How many are there.
+    drawn: usize,
+}
+
+impl Drawing<'_> {
+    /// Waits for what was begun.
+    fn finish(&mut self) -> anyhow::Result<()> {
+        if let Some(begun) = self.begun.take() {
+            self.drawn += begun.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+        }
+        Ok(())
+    }
 }
 
 /// Shows how far the work of all models is. A model whose work cannot be counted fails at its turn.

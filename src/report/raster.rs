@@ -50,16 +50,20 @@ impl Canvas {
     /// Means over squares of [`FINER`] pixels; an incomplete square at an edge is left out.
     fn reduced(self) -> Self {
         let (width, height) = (self.width / FINER, self.height / FINER);
-        let byte = |y: usize, x: usize| u32::from(self.pixels[4 * y * self.width + x]);
-        let mean = |y: usize, x: usize| {
-            let (column, channel) = (x / 4, x % 4);
-            let of =
-                |i: usize| byte(FINER * y + i / FINER, 4 * (FINER * column + i % FINER) + channel);
-            let squared = (FINER * FINER) as u32;
-            (((0..FINER * FINER).map(of).sum::<u32>() + squared / 2) / squared) as u8
-        };
-        let pixels = (0..height).flat_map(|y| (0..4 * width).map(move |x| (y, x)));
-        let pixels = pixels.map(|(y, x)| mean(y, x)).collect();
+        let squared = (FINER * FINER) as u16;
+        let mut sums = vec![0u16; 4 * width];
+        let mut pixels = Vec::with_capacity(4 * width * height);
+        for rows in self.pixels.chunks_exact(4 * self.width * FINER) {
+            sums.fill(squared / 2);
+            for row in rows.chunks_exact(4 * self.width) {
+                for (sum, square) in sums.chunks_exact_mut(4).zip(row.chunks_exact(4 * FINER)) {
+                    for pixel in square.chunks_exact(4) {
+                        sum.iter_mut().zip(pixel).for_each(|(sum, byte)| *sum += u16::from(*byte));
+                    }
+                }
+            }
+            pixels.extend(sums.iter().map(|sum| (sum / squared) as u8));
+        }
         Self { width, height, pixels }
     }
 

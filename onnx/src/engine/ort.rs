@@ -336,7 +336,11 @@ mod tests {
             let (least, most) = (lengths().min().unwrap(), lengths().max().unwrap());
             assert!(most - least <= 1 && most <= MOST, "{n}: {least} to {most}");
             assert!(least >= n.min(2), "{n}: {least}");
-            assert!(ranges.len() == 1 || ranges.len() % 2 == 0, "{n}: {} runs", ranges.len());
+            assert!(
+                ranges.len() == 1 || ranges.len().is_multiple_of(2),
+                "{n}: {} runs",
+                ranges.len()
+            );
         }
         let lengths = |n, runs| cut(n, runs).iter().map(Range::len).collect::<Vec<_>>();
         assert_eq!((lengths(4, runs(4)), lengths(25, runs(25))), (vec![4], vec![12, 13]));

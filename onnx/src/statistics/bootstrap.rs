@@ -4,7 +4,7 @@ use rand::RngExt;
 use rayon::prelude::*;
 use undetected_theory::Streams;
 
-use super::{CONFIDENCE, Estimate, Ranking};
+use super::{CONFIDENCE, Estimate, Ranking, ranking::Levels};
 
 /// `metric` of the ranking, with the percentile interval of `rounds` bootstrap samples.
 ///
@@ -65,26 +65,28 @@ pub fn bootstrap_each<const N: usize>(
 
 /// The level of each positive and of each negative.
 struct Resampler {
-    positives: Vec<usize>,
-    negatives: Vec<usize>,
+    positives: Vec<u32>,
+    negatives: Vec<u32>,
 }
 
 impl Resampler {
     fn new(ranking: &Ranking) -> Self {
-        let levels = || ranking.levels().iter().enumerate();
-        let each = |(level, count): (usize, u64)| std::iter::repeat_n(level, count as usize);
-        Self {
-            positives: levels().map(|(i, level)| (i, level.positives)).flat_map(each).collect(),
-            negatives: levels().map(|(i, level)| (i, level.negatives)).flat_map(each).collect(),
-        }
+        let levels = |counts: &[u32]| {
+            let each = (0..).zip(counts);
+            each.flat_map(|(level, &count)| std::iter::repeat_n(level, count as usize)).collect()
+        };
+        let Levels { positives, negatives } = ranking.levels();
+        Self { positives: levels(positives), negatives: levels(negatives) }
     }
 
     /// Counts of a sample in place of those that `sample`, of the same levels, has.
     fn draw(&self, sample: &mut Ranking, stream: &mut impl RngExt) {
-        let levels = sample.levels_mut();
-        levels.iter_mut().for_each(|level| (level.positives, level.negatives) = (0, 0));
-        let mut pick = |group: &[usize]| group[stream.random_range(0..group.len())];
-        self.positives.iter().for_each(|_| levels[pick(&self.positives)].positives += 1);
-        self.negatives.iter().for_each(|_| levels[pick(&self.negatives)].negatives += 1);
+        let Levels { positives, negatives } = sample.levels_mut();
+        for (counts, group) in [(positives, &self.positives), (negatives, &self.negatives)] {
+            counts.fill(0);
+            for _ in group {
+                counts[group[stream.random_range(0..group.len())] as usize] += 1;
+            }
+        }
     }
 }

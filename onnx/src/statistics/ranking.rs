@@ -44,15 +44,27 @@ pub struct RocPoint {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Ranking {
     positive: Positive,
-    levels: Vec<Level>,
+    /// Positives and negatives.
+    counts: (u64, u64),
+    /// Distinct scores.
+    scores: Vec<f64>,
+    levels: Levels,
 }
 
-/// A distinct score with its numbers of positives and negatives.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Level {
-    score: f64,
-    pub(super) positives: u64,
-    pub(super) negatives: u64,
+/// Numbers of positives and of negatives at each distinct score: in lists of their own and small, for
+/// [`bootstrap`](super::bootstrap) counts anew a thousand times, anywhere in them.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Levels {
+    pub(super) positives: Vec<u32>,
+    pub(super) negatives: Vec<u32>,
+}
+
+impl Levels {
+    /// Both numbers of each.
+    fn iter(&self) -> impl Iterator<Item = (u64, u64)> {
+        let both = self.positives.iter().zip(&self.negatives);
+        both.map(|(&positives, &negatives)| (u64::from(positives), u64::from(negatives)))
+    }
 }
 
 impl Ranking {
@@ -69,18 +81,25 @@ impl Ranking {
         if positive == Positive::Out {
             all.reverse();
         }
-        let mut levels: Vec<Level> = Vec::new();
+        let (mut scores, mut levels) = (Vec::new(), Levels::default());
         for (score, group) in all {
-            if levels.last().is_none_or(|level| level.score != score) {
-                levels.push(Level { score, positives: 0, negatives: 0 });
+            if scores.last() != Some(&score) {
+                scores.push(score);
+                levels.positives.push(0);
+                levels.negatives.push(0);
             }
-            let level = levels.last_mut().expect("one was pushed");
-            match group == positive {
-                true => level.positives += 1,
-                false => level.negatives += 1,
-            }
+            let counts = match group == positive {
+                true => &mut levels.positives,
+                false => &mut levels.negatives,
+            };
+            *counts.last_mut().expect("one was pushed") += 1;
         }
-        Some(Self { positive, levels })
+        let (inside, outside) = (inside.len() as u64, outside.len() as u64);
+        let counts = match positive {
+            Positive::In => (inside, outside),
+            Positive::Out => (outside, inside),
+        };
+        Some(Self { positive, counts, scores, levels })
     }
 
     /// The group that counts as positive.
@@ -90,17 +109,15 @@ impl Ranking {
 
     /// Numbers of positives and of negatives.
     pub fn counts(&self) -> (u64, u64) {
-        self.levels.iter().fold((0, 0), |(positives, negatives), level| {
-            (positives + level.positives, negatives + level.negatives)
-        })
+        self.counts
     }
 
-    pub(super) fn levels(&self) -> &[Level] {
+    pub(super) fn levels(&self) -> &Levels {
         &self.levels
     }
 
-    /// For other counts; a score without any changes nothing.
-    pub(super) fn levels_mut(&mut self) -> &mut [Level] {
+    /// For other counts of as many inputs; a score without any changes nothing.
+    pub(super) fn levels_mut(&mut self) -> &mut Levels {
         &mut self.levels
     }
 
@@ -115,9 +132,9 @@ impl Ranking {
             fpr: false_positives as f64 / negatives as f64,
         };
         let mut called = (0, 0);
-        let steps = self.levels.iter().map(|level| {
-            called = (called.0 + level.positives, called.1 + level.negatives);
-            point(Some(level.score), called.0, called.1)
+        let steps = self.scores.iter().zip(self.levels.iter()).map(|(&score, here)| {
+            called = (called.0 + here.0, called.1 + here.1);
+            point(Some(score), called.0, called.1)
         });
         std::iter::once(point(None, 0, 0)).chain(steps).collect()
     }
@@ -137,9 +154,9 @@ impl Ranking {
         let mut before: u64 = 0;
         // Twice the number of pairs, so that a tie is a whole number.
         let mut doubled: u128 = 0;
-        for level in &self.levels {
-            doubled += u128::from(level.negatives) * u128::from(2 * before + level.positives);
-            before += level.positives;
+        for (positives, negatives) in self.levels.iter() {
+            doubled += u128::from(negatives) * u128::from(2 * before + positives);
+            before += positives;
         }
         doubled as f64 / (2.0 * positives as f64 * negatives as f64)
     }
@@ -150,13 +167,12 @@ impl Ranking {
     pub fn average_precision(&self) -> f64 {
         let positives = self.counts().0 as f64;
         let (mut caught, mut called, mut sum) = (0, 0, 0.0);
-        for level in &self.levels {
-            caught += level.positives;
-            called += level.positives + level.negatives;
-            // A level without positives adds no recall, and may have no precision.
-            if level.positives > 0 {
-                sum += level.positives as f64 * (caught as f64 / called as f64);
-            }
+        for (here, negatives) in self.levels.iter() {
+            caught += here;
+            called += here + negatives;
+            // A level without positives adds no recall, and may have no precision: 1 stands for what is then
+            // none. In a resample that is every third level, and a branch would be guessed wrongly.
+            sum += here as f64 * (caught as f64 / called.max(1) as f64);
         }
         sum / positives
     }
@@ -172,11 +188,17 @@ impl Ranking {
     pub fn fpr_at(&self, tpr: f64) -> Proportion {
         assert!(tpr > 0.0 && tpr <= 1.0, "tpr = {tpr} must lie in (0, 1]");
         let (positives, trials) = self.counts();
+        let enough = |caught: u64| caught as f64 / positives as f64 >= tpr;
+        // Found beforehand, since a division at each level would be most of the work. Rounding puts it
+        // one off at most.
+        let guess = (tpr * positives as f64) as u64;
+        let needed = (guess.saturating_sub(1)..=positives).find(|&caught| enough(caught));
+        let needed = needed.expect("all positives are a share of 1");
         let (mut caught, mut successes) = (0, 0);
-        for level in &self.levels {
-            caught += level.positives;
-            successes += level.negatives;
-            if caught as f64 / positives as f64 >= tpr {
+        for (here, negatives) in self.levels.iter() {
+            caught += here;
+            successes += negatives;
+            if caught >= needed {
                 break;
             }
         }
@@ -212,8 +234,8 @@ impl Ranking {
         let area = self.auroc();
         let (mut before_m, mut before_n) = (0.0, 0.0);
         let (mut squares_m, mut squares_n) = (0.0, 0.0);
-        for level in &self.levels {
-            let (here_m, here_n) = (level.positives as f64, level.negatives as f64);
+        for (positives, negatives) in self.levels.iter() {
+            let (here_m, here_n) = (positives as f64, negatives as f64);
             let placement_m = (n - before_n - here_n / 2.0) / n;
             let placement_n = (before_m + here_m / 2.0) / m;
             squares_m += here_m * (placement_m - area).powi(2);

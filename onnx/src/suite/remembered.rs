@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// Changed where answers that an earlier program kept must not be taken over.
-const FORMAT: &str = "log-prob-1";
+const FORMAT: &str = "log-prob-2";
 
 /// A model with a memory. Every call is a unit of work, known by the model, the engine and the very
 /// numbers that it is asked for.
@@ -30,6 +30,9 @@ pub(super) struct Remembered<'a, 'm> {
     /// Turns so far. Values are a turn; a gradient is that of the values before it, which its
     /// cotangent is made of.
     pub(super) turns: usize,
+    /// Whether the last answer was not kept: the next will hardly be, and it is asked for at once, while
+    /// another thread works out what it would be known by.
+    pub(super) missed: bool,
 }
 
 #[derive(Serialize)]
@@ -56,11 +59,11 @@ impl Remembered<'_, '_> {
         turn: usize,
         batch: &Batch,
         cotangent: &[f64],
-        ask: impl FnOnce(&mut Model<'_>) -> Result<T>,
+        ask: impl Fn(&mut Model<'_>) -> Result<T>,
     ) -> Result<T> {
         let Some(units) = self.units else { return ask(self.model) };
         let engine = &self.engines[turn % self.engines.len()];
-        let unit = Unit::of(&Basis {
+        let basis = Basis {
             format: FORMAT,
             version: env!("CARGO_PKG_VERSION"),
             model: self.sha256,
@@ -69,11 +72,22 @@ impl Remembered<'_, '_> {
             x: batch.x.as_slice(),
             noise: batch.noise.as_slice(),
             cotangent,
-        });
-        if let Some(found) = units.load(&unit)? {
-            return Ok(found);
+        };
+        let (unit, asked) = match self.missed {
+            true => std::thread::scope(|scope| {
+                let unit = scope.spawn(|| Unit::of(&basis));
+                let asked = ask(self.model);
+                let unit = unit.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+                (unit, Some(asked))
+            }),
+            false => (Unit::of(&basis), None),
+        };
+        let kept = units.load(&unit)?;
+        self.missed = kept.is_none();
+        if let Some(kept) = kept {
+            return Ok(kept);
         }
-        let found = ask(self.model)?;
+        let found = asked.unwrap_or_else(|| ask(self.model))?;
         units.save(&unit, &found)?;
         Ok(found)
     }

@@ -167,7 +167,7 @@ impl<'m> Subject<'m> {
         let Self { model, engine, sha256, .. } = self;
         let Kept { units, shard, engines } = kept;
         let engines = if engines.is_empty() { std::slice::from_ref(engine) } else { engines };
-        Remembered { model, engines, sha256, units, shard, turns }
+        Remembered { model, engines, sha256, units, shard, turns, missed: false }
     }
 }
 
