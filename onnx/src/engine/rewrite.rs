@@ -40,6 +40,9 @@ pub(super) fn rewritten(file: &ModelFile) -> Option<Vec<u8>> {
 
 /// The same with convolutions to at most `channels` channels taken for narrow.
 fn model(file: &ModelFile, channels: i64) -> Option<ModelProto> {
+    if file.has_external_data {
+        return None;
+    }
     let (graph, opset) = (file.graph(), file.opset()?);
     let (analysis, _) = Analysis::of_inputs(graph, opset);
     let emit = Emitter::new("rewritten", graph, opset);
@@ -55,10 +58,7 @@ fn model(file: &ModelFile, channels: i64) -> Option<ModelProto> {
         found |= new.is_some();
         emit.push(new.unwrap_or_else(|| node.clone()));
     }
-    if !found || file.has_external_data {
-        return None;
-    }
-    let mut model = file.model.clone();
+    let mut model = found.then(|| file.model.clone())?;
     let graph = model.graph.as_mut()?;
     let (nodes, constants) = emit.finish();
     graph.node = nodes;
