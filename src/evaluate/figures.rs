@@ -339,12 +339,11 @@ mod tests {
         let out = tempfile::tempdir().unwrap();
         let lost = [f64::NEG_INFINITY, f64::NAN];
         for (real, written) in [(&[-1.0, -2.0], 1), (&lost, 0)] {
-            let mut figures = Figures::of(out.path());
+            let figures = Figures::of(out.path());
             let seen =
                 Seen { data: vec![scores("real", real), scores("lost", &lost)], gaps: vec![] };
             let tasks = [Task::Likelihood, Task::ClassGap];
-            figures.write(&tasks, &outcome(), &seen).unwrap();
-            assert_eq!(figures.written, written);
+            assert_eq!(figures.write(&tasks, &outcome(), &seen).unwrap(), written);
         }
         let svg = fs::read_to_string(out.path().join("figures/a/likelihoods.svg")).unwrap();
         assert!(svg.contains("real (n = 2)") && !svg.contains("lost"));
