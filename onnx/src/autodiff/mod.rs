@@ -22,6 +22,8 @@ pub(crate) use facts::Analysis;
 pub(crate) use rules::{TurnedOver, convolution_window};
 pub(crate) use site::Site;
 pub(crate) use size::Size;
+#[cfg(test)]
+pub(crate) use tensor::Constant;
 
 pub use compose::{append, prune};
 pub(crate) use rules::find as rule_of;

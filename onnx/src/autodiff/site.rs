@@ -25,6 +25,11 @@ impl<'a> Site<'a> {
         Self { node, analysis }
     }
 
+    /// Whether the node is an `operator` of ONNX itself.
+    pub fn is(&self, operator: &str) -> bool {
+        self.node.op_type() == operator && matches!(self.node.domain(), "" | "ai.onnx")
+    }
+
     /// Version of the operator set.
     pub fn opset(&self) -> i64 {
         self.analysis.opset

@@ -4,7 +4,6 @@
 //! 1/2, and take fifteen nodes where two do.
 
 use super::site::Site;
-use crate::proto::NodeProto;
 
 /// x, where a node is the sum of both parts.
 pub fn argument<'a>(site: &Site<'a>) -> Option<&'a str> {
@@ -21,7 +20,7 @@ pub fn argument<'a>(site: &Site<'a>) -> Option<&'a str> {
 
 /// The input of a node that is an `inner`, and the number of the other.
 fn either<'a>(site: &Site<'a>, operator: &str, inner: &str) -> Option<(Site<'a>, usize)> {
-    if !is(site.node, operator) || site.node.input.len() != 2 {
+    if !site.is(operator) || site.node.input.len() != 2 {
         return None;
     }
     [0, 1].into_iter().find_map(|input| Some((operand(site, input, inner)?, 1 - input)))
@@ -29,10 +28,6 @@ fn either<'a>(site: &Site<'a>, operator: &str, inner: &str) -> Option<(Site<'a>,
 
 /// The node that computes an input, if it is an `inner`.
 fn operand<'a>(site: &Site<'a>, input: usize, inner: &str) -> Option<Site<'a>> {
-    let node = site.analysis.producer(site.input(input)).filter(|node| is(node, inner))?;
-    Some(Site::new(node, site.analysis))
-}
-
-fn is(node: &NodeProto, operator: &str) -> bool {
-    node.op_type() == operator && matches!(node.domain(), "" | "ai.onnx")
+    let node = site.analysis.producer(site.input(input))?;
+    Some(Site::new(node, site.analysis)).filter(|site| site.is(inner))
 }

@@ -49,11 +49,12 @@ fn model(file: &ModelFile, channels: i64) -> Option<ModelProto> {
     let mut found = false;
     for node in &graph.node {
         let site = Site::new(node, &analysis);
-        let known = matches!(node.domain(), "" | "ai.onnx");
-        let new = match node.op_type() {
-            "Conv" if known => transposed_convolution(&site, channels, &emit),
-            "Transpose" if known => two_moves(&site, &emit),
-            _ => None,
+        let new = if site.is("Conv") {
+            transposed_convolution(&site, channels, &emit)
+        } else if site.is("Transpose") {
+            two_moves(&site, &emit)
+        } else {
+            None
         };
         found |= new.is_some();
         emit.push(new.unwrap_or_else(|| node.clone()));
@@ -95,6 +96,7 @@ fn two_moves(site: &Site<'_>, emit: &Emitter) -> Option<NodeProto> {
 mod tests {
     use super::*;
     use crate::{
+        autodiff::Constant,
         engine::{self, EngineChoice, EngineOptions, Signature},
         proto::{
             GraphProto, OperatorSetIdProto, TensorProto, TensorShapeProto, TypeProto,
@@ -123,13 +125,9 @@ mod tests {
 
     fn tensor(name: &str, dims: &[i64]) -> TensorProto {
         let values = numbers(dims.iter().product::<i64>() as usize);
-        TensorProto {
-            name: Some(name.to_owned()),
-            dims: dims.to_vec(),
-            data_type: Some(DataType::Float as i32),
-            raw_data: Some(values.iter().flat_map(|value| value.to_le_bytes()).collect()),
-            ..Default::default()
-        }
+        let values: Vec<f64> = values.into_iter().map(f64::from).collect();
+        let constant = Constant::floats(DataType::Float as i32, dims, &values);
+        constant.expect("float32").into_proto(name.to_owned())
     }
 
     /// A file of one node from `x` to `y`.
