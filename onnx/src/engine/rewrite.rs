@@ -6,22 +6,19 @@
 //!   rows are then added up where they belong.
 //! - A flow's squeeze, blocks of pixels to channels, and its inverse. The engine transposes fast where one
 //!   axis moves; where two do, it walks element by element.
+//! - A Reshape that leaves the batch's size to be found out. With it the engine loses the batch's name, and
+//!   takes a product out of the layout of its convolutions where it cannot tell that both factors have the
+//!   same shape: of a gradient and a mask, say.
 //!
 //! benches/README.md has what both save.
 
 use prost::Message;
 
 use crate::{
-    autodiff::{Analysis, Emitter, Site, TurnedOver, convolution_window, emit},
+    autodiff::{Analysis, Emitter, Site, Size, TurnedOver, convolution_window},
     graph::ModelFile,
     proto::{ModelProto, NodeProto, tensor_proto::DataType},
 };
-
-/// A squeeze of \[N, C, H, 2, W, 2\] and its inverse, each with the two moves of one axis that it is.
-const SQUEEZES: [([i64; 6], [[usize; 6]; 2]); 2] = [
-    ([0, 1, 3, 5, 2, 4], [[0, 1, 3, 2, 4, 5], [0, 1, 2, 5, 3, 4]]),
-    ([0, 1, 4, 2, 5, 3], [[0, 1, 2, 4, 5, 3], [0, 1, 3, 2, 4, 5]]),
-];
 
 /// Output channels that the engine's convolutions compute at once on this processor.
 fn block() -> i64 {
@@ -53,6 +50,8 @@ fn model(file: &ModelFile, channels: i64) -> Option<ModelProto> {
             transposed_convolution(&site, channels, &emit)
         } else if site.is("Transpose") {
             two_moves(&site, &emit)
+        } else if site.is("Reshape") {
+            batch_kept(&site, &emit)
         } else {
             None
         };
@@ -82,21 +81,64 @@ fn transposed_convolution(site: &Site<'_>, channels: i64, emit: &Emitter) -> Opt
     Some(node)
 }
 
-/// A squeeze or its inverse as two transpositions, of which the second is returned.
+/// A squeeze or its inverse as two moves of one axis, and the Reshape that follows them.
+///
+/// From \[N, C, H, a, W, b\] to \[N, C, a, b, H, W\], or back. Other axes go together meanwhile: moves of the
+/// same tensor one behind the other are one to the engine.
 fn two_moves(site: &Site<'_>, emit: &Emitter) -> Option<NodeProto> {
-    let perm = site.ints("perm")?;
-    let (_, [first, second]) = SQUEEZES.iter().find(|(both, _)| perm == both)?;
+    let is_squeeze = match site.ints("perm")? {
+        [0, 1, 3, 5, 2, 4] => true,
+        [0, 1, 4, 2, 5, 3] => false,
+        _ => return None,
+    };
+    let sizes = sizes_of_image(site.shape(0)?)?;
+    let &[c, ..] = sizes.as_slice() else { return None };
+    let [a, b, h, w] = match sizes[1..] {
+        [h, a, w, b] if is_squeeze => [a, b, h, w],
+        [a, b, h, w] => [a, b, h, w],
+        _ => return None,
+    };
+    let (rows, block) = (c.checked_mul(h)?.checked_mul(a)?, a.checked_mul(b)?);
+    let moved = |x: &str, dims: &[i64], perm: &[usize]| {
+        emit.transpose(&emit.reshape(x, &[&[0], dims].concat()), perm)
+    };
+    let (moved, dims) = if is_squeeze {
+        let within = moved(site.input(0), &[rows, w, b], &[0, 1, 3, 2]);
+        (moved(&within, &[c, h, block, w], &[0, 1, 3, 2, 4]), [0, c, a, b, h, w])
+    } else {
+        let across = moved(site.input(0), &[c, block, h, w], &[0, 1, 3, 2, 4]);
+        (moved(&across, &[rows, b, w], &[0, 1, 3, 2]), [0, c, h, a, w, b])
+    };
     let mut node = site.node.clone();
-    node.input[0] = emit.transpose(site.input(0), first);
-    node.attribute = vec![emit::ints("perm", &second.map(|axis| axis as i64))];
+    node.op_type = Some("Reshape".to_owned());
+    node.input = vec![moved, emit.ints(&dims)];
+    node.attribute = vec![];
     Some(node)
+}
+
+/// A Reshape that says that the first axis stays.
+fn batch_kept(site: &Site<'_>, emit: &Emitter) -> Option<NodeProto> {
+    let shape = site.analysis.facts(site.output(0)).shape.as_ref()?;
+    if shape.first()? != site.shape(0)?.first()? {
+        return None;
+    }
+    let mut node = site.node.clone();
+    node.input[1] = emit.ints(&[&[0], sizes_of_image(shape)?.as_slice()].concat());
+    node.attribute = vec![];
+    Some(node)
+}
+
+/// The sizes behind the first axis, where all are numbers. A Reshape takes none of 0 for itself.
+fn sizes_of_image(shape: &[Size]) -> Option<Vec<i64>> {
+    let sizes: Vec<i64> = shape.iter().skip(1).map(Size::value).collect::<Option<_>>()?;
+    sizes.iter().all(|&size| size > 0).then_some(sizes)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::{
-        autodiff::Constant,
+        autodiff::{Constant, emit},
         engine::{self, EngineChoice, EngineOptions, Signature},
         proto::{
             GraphProto, OperatorSetIdProto, TensorProto, TensorShapeProto, TypeProto,
@@ -228,10 +270,26 @@ mod tests {
 
     #[test]
     fn squeezes_are_two_moves_of_one_axis() {
-        for ((perm, _), image) in SQUEEZES.iter().zip([[3, 4, 2, 5, 2], [3, 2, 2, 4, 5]]) {
-            let node = node("Transpose", &["x"], &[("perm", perm)]);
-            compare(node, &image, vec![], &["Transpose", "Transpose"]);
+        const MOVES: [&str; 5] = ["Reshape", "Transpose", "Reshape", "Transpose", "Reshape"];
+        for (perm, image) in
+            [([0, 1, 3, 5, 2, 4], [3, 4, 2, 5, 3]), ([0, 1, 4, 2, 5, 3], [3, 2, 3, 4, 5])]
+        {
+            let node = node("Transpose", &["x"], &[("perm", &perm)]);
+            compare(node, &image, vec![], &MOVES);
         }
+    }
+
+    #[test]
+    fn a_reshape_keeps_the_batch() {
+        for target in [&[-1, 6, 10][..], &[0, 6, -1]] {
+            let target = Constant::ints(&[3], target).into_proto("target".to_owned());
+            let node = node("Reshape", &["x", "target"], &[]);
+            compare(node, &[3, 4, 5], vec![target], &["Reshape"]);
+        }
+        // The batch is what is left of other axes than its own.
+        let target = Constant::ints(&[2], &[-1, 30]).into_proto("target".to_owned());
+        let node = node("Reshape", &["x", "target"], &[]);
+        assert!(model(&file(node, &[3, 4, 5], vec![target]), CHANNELS).is_none());
     }
 
     #[test]
