@@ -147,23 +147,44 @@ pub(crate) fn log_prob_of(
     n: usize,
     outputs: &[Vec<f64>],
 ) -> Result<DMatrix<f64>> {
-    let classes = contract.spec.classes.len();
-    let wrong_size = |name: &str, found: usize| Error::Engine {
-        engine: engine.to_string(),
-        action: "return the declared output",
-        message: format!("{name} holds {found} numbers for {n} images and {classes} classes"),
-    };
-    let class = outputs.last().expect("the signature has outputs");
-    if class.len() != n * classes {
-        return Err(wrong_size("log_prob", class.len()));
-    }
+    let class = class_part_of(contract, engine, n, outputs)?;
     if !contract.ports.split {
-        return Ok(DMatrix::from_column_slice(classes, n, class));
+        return Ok(class);
     }
     let shared = &outputs[0];
     if shared.len() != n {
-        return Err(wrong_size("log_prob_shared", shared.len()));
+        return Err(wrong_size(contract, engine, "log_prob_shared", shared.len(), n));
     }
     // Summed in f64, the classes' differences stay those of the file.
-    Ok(DMatrix::from_fn(classes, n, |y, image| shared[image] + class[image * classes + y]))
+    Ok(DMatrix::from_fn(class.nrows(), n, |y, image| shared[image] + class[(y, image)]))
+}
+
+/// The last of `outputs`, which has a number for every class, as classes x N.
+pub(crate) fn class_part_of(
+    contract: &Contract,
+    engine: &EngineInfo,
+    n: usize,
+    outputs: &[Vec<f64>],
+) -> Result<DMatrix<f64>> {
+    let (classes, class) = (contract.spec.classes.len(), outputs.last());
+    let class = class.expect("the signature has outputs");
+    match class.len() == n * classes {
+        true => Ok(DMatrix::from_column_slice(classes, n, class)),
+        false => Err(wrong_size(contract, engine, "log_prob", class.len(), n)),
+    }
+}
+
+fn wrong_size(
+    contract: &Contract,
+    engine: &EngineInfo,
+    name: &str,
+    found: usize,
+    n: usize,
+) -> Error {
+    let classes = contract.spec.classes.len();
+    Error::Engine {
+        engine: engine.to_string(),
+        action: "return the declared output",
+        message: format!("{name} holds {found} numbers for {n} images and {classes} classes"),
+    }
 }

@@ -12,6 +12,7 @@ use crate::{
     error::{Error, Result},
     gradient_check::{self, Flag, GradientHealth},
     graph::ModelFile,
+    margins::Margins,
     model::{Batch, ConditionalModel, Differentiable, ModelSpec},
 };
 
@@ -33,6 +34,7 @@ pub struct DifferentiableCheckpoint {
     /// What the check at load found.
     pub health: GradientHealth,
     engine: Box<dyn Engine>,
+    margins: Margins,
 }
 
 impl DifferentiableCheckpoint {
@@ -64,7 +66,10 @@ impl DifferentiableCheckpoint {
     ) -> Result<Self> {
         let checkpoint = Checkpoint::of(file, contract, options)?;
         let engine = open_engine(file, &checkpoint.contract, options, gradient)?;
-        let mut opened = Self { checkpoint, health: GradientHealth::estimate(), engine };
+        let differentiation = autodiff::Options { straight_through: gradient.straight_through };
+        let margins = Margins::of(file, &checkpoint.contract, options, &differentiation);
+        let health = GradientHealth::estimate();
+        let mut opened = Self { checkpoint, health, engine, margins };
         if !gradient.straight_through {
             let batch = opened.sample();
             opened.health = gradient_check::check(&mut opened, &batch)?;
@@ -75,9 +80,14 @@ impl DifferentiableCheckpoint {
         Err(opened.refusal(&file.path))
     }
 
-    /// The most memory that the session for gradients has had in use ([`Engine::peak_memory`]).
+    /// The most memory that the sessions for gradients have had in use ([`Engine::peak_memory`]).
     pub(crate) fn peak_memory(&mut self) -> Result<Option<u64>> {
-        self.engine.peak_memory()
+        let Some(whole) = self.engine.peak_memory()? else { return Ok(None) };
+        let margins = match self.margins.engine()? {
+            Some(engine) => engine.peak_memory()?.unwrap_or(0),
+            None => 0,
+        };
+        Ok(Some(whole + margins))
     }
 
     /// The parity images, or made-up ones where the file has none.
@@ -165,23 +175,50 @@ impl Differentiable for DifferentiableCheckpoint {
         batch: &Batch,
         cotangent: &DMatrix<f64>,
     ) -> Result<(DMatrix<f64>, DMatrix<f32>)> {
-        let (n, contract) = (batch.len(), &self.checkpoint.contract);
-        let cotangent = cotangent.map(|weight| weight as f32);
-        let mut inputs = vec![batch.x.as_slice()];
-        inputs.extend(contract.ports.noise.as_ref().map(|_| batch.noise.as_slice()));
-        inputs.push(cotangent.as_slice());
-        let mut outputs = self.engine.run(n, &inputs)?;
-        let gradient = outputs.pop().expect("the signature ends with the gradient");
-        let len = contract.spec.image.len();
-        if gradient.len() != n * len {
-            return Err(Error::Engine {
-                engine: self.engine.info().to_string(),
-                action: "return the gradient",
-                message: format!("it holds {} numbers for {n} images of {len}", gradient.len()),
-            });
-        }
-        let log_prob = checkpoint::log_prob_of(contract, self.engine.info(), n, &outputs)?;
-        let gradient = gradient.iter().map(|&slope| slope as f32);
-        Ok((log_prob, DMatrix::from_iterator(len, n, gradient)))
+        let contract = &self.checkpoint.contract;
+        let (outputs, gradient) = ask(self.engine.as_mut(), contract, batch, cotangent)?;
+        let log_prob =
+            checkpoint::log_prob_of(contract, self.engine.info(), batch.len(), &outputs)?;
+        Ok((log_prob, gradient))
     }
+
+    fn margins_and_gradient(
+        &mut self,
+        batch: &Batch,
+        cotangent: &DMatrix<f64>,
+    ) -> Result<(DMatrix<f64>, DMatrix<f32>)> {
+        let Some(engine) = self.margins.engine()? else {
+            return self.log_prob_and_gradient(batch, cotangent);
+        };
+        let contract = &self.checkpoint.contract;
+        let (outputs, gradient) = ask(engine, contract, batch, cotangent)?;
+        let class = checkpoint::class_part_of(contract, engine.info(), batch.len(), &outputs)?;
+        Ok((class, gradient))
+    }
+}
+
+/// The outputs but for the last, and that: the gradient.
+fn ask(
+    engine: &mut dyn Engine,
+    contract: &Contract,
+    batch: &Batch,
+    cotangent: &DMatrix<f64>,
+) -> Result<(Vec<Vec<f64>>, DMatrix<f32>)> {
+    let n = batch.len();
+    let cotangent = cotangent.map(|weight| weight as f32);
+    let mut inputs = vec![batch.x.as_slice()];
+    inputs.extend(contract.ports.noise.as_ref().map(|_| batch.noise.as_slice()));
+    inputs.push(cotangent.as_slice());
+    let mut outputs = engine.run(n, &inputs)?;
+    let gradient = outputs.pop().expect("the signature ends with the gradient");
+    let len = contract.spec.image.len();
+    if gradient.len() != n * len {
+        return Err(Error::Engine {
+            engine: engine.info().to_string(),
+            action: "return the gradient",
+            message: format!("it holds {} numbers for {n} images of {len}", gradient.len()),
+        });
+    }
+    let gradient = gradient.iter().map(|&slope| slope as f32);
+    Ok((outputs, DMatrix::from_iterator(len, n, gradient)))
 }

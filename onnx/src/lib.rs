@@ -31,6 +31,7 @@ pub mod histogram;
 pub mod interpolate;
 pub mod likelihood;
 pub mod limits;
+mod margins;
 pub mod memory;
 pub mod model;
 pub mod moments;

@@ -81,7 +81,7 @@ impl BatchSize {
         Ok(Self { images, bytes_per_image: values + bytes_per_gradient(model)? })
     }
 
-    /// [`of`](Self::of) where each image is run for its gradient as well: both sessions keep what they
+    /// [`of`](Self::of) where each image is run for its gradient as well: all sessions keep what they
     /// took.
     ///
     /// # Errors
@@ -114,7 +114,7 @@ pub fn bytes_per_image(checkpoint: &mut Checkpoint) -> Result<u64> {
     })
 }
 
-/// [`bytes_per_image`] of the session for gradients.
+/// [`bytes_per_image`] of the sessions for gradients.
 fn bytes_per_gradient(model: &mut DifferentiableCheckpoint) -> Result<u64> {
     let spec = model.spec().clone();
     // The gradient comes as float64 and is kept as float32; the weights go in as float32.
@@ -122,7 +122,10 @@ fn bytes_per_gradient(model: &mut DifferentiableCheckpoint) -> Result<u64> {
     measured(own, &mut |count| {
         if count > 0 {
             let cotangent = DMatrix::from_element(spec.classes.len(), count, 1.0);
-            model.log_prob_and_gradient(&blank(&spec, count), &cotangent)?;
+            let batch = blank(&spec, count);
+            model.log_prob_and_gradient(&batch, &cotangent)?;
+            // Of margins alone: another session, which keeps what it took as well.
+            model.margins_and_gradient(&batch, &DMatrix::zeros(spec.classes.len(), count))?;
         }
         model.peak_memory()
     })

@@ -162,4 +162,21 @@ pub trait Differentiable: ConditionalModel {
         batch: &Batch,
         cotangent: &DMatrix<f64>,
     ) -> Result<(DMatrix<f64>, DMatrix<f32>)>;
+
+    /// The same for weights c that sum to 0 for each image, as those of a margin do: what all classes of an
+    /// image share is then of no account, and a model may leave it out of the values.
+    ///
+    /// The differences of the values between the classes are those of
+    /// [`log_prob_and_gradient`](Self::log_prob_and_gradient), but for rounding. An image that has no
+    /// density for what is left out may so have values.
+    ///
+    /// # Errors
+    /// Those of [`log_prob_and_gradient`](Self::log_prob_and_gradient).
+    fn margins_and_gradient(
+        &mut self,
+        batch: &Batch,
+        cotangent: &DMatrix<f64>,
+    ) -> Result<(DMatrix<f64>, DMatrix<f32>)> {
+        self.log_prob_and_gradient(batch, cotangent)
+    }
 }

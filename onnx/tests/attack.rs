@@ -478,6 +478,66 @@ fn what_an_attack_meets_without_density_is_flagged() {
     }
 }
 
+/// A model whose margins do not show that it has no density beyond a limit.
+struct Walled {
+    inner: GaussianModel,
+    limit: f32,
+}
+
+impl ConditionalModel for Walled {
+    fn spec(&self) -> &ModelSpec {
+        self.inner.spec()
+    }
+
+    fn log_prob(&mut self, batch: &Batch) -> Result<DMatrix<f64>> {
+        Faulty::limited(&self.inner, self.limit).log_prob(batch)
+    }
+}
+
+impl Differentiable for Walled {
+    fn log_prob_and_gradient(
+        &mut self,
+        batch: &Batch,
+        cotangent: &DMatrix<f64>,
+    ) -> Result<(DMatrix<f64>, DMatrix<f32>)> {
+        Faulty::limited(&self.inner, self.limit).log_prob_and_gradient(batch, cotangent)
+    }
+
+    fn margins_and_gradient(
+        &mut self,
+        batch: &Batch,
+        cotangent: &DMatrix<f64>,
+    ) -> Result<(DMatrix<f64>, DMatrix<f32>)> {
+        self.inner.log_prob_and_gradient(batch, cotangent)
+    }
+}
+
+/// What margins lead to and densities do not confirm is searched again with whole densities; what they
+/// confirm is the answer.
+#[test]
+fn an_answer_has_a_density() {
+    let linear = linear(100, 2);
+    let quick = CarliniWagner { steps: 100, ..CarliniWagner::default() };
+    // Of two samples of different classes one moves towards the wall.
+    let upwards = (0..2).map(|sample| single(&linear.subjects, sample)).find_map(|one| {
+        let free = attack(&quick, &mut linear.model.clone(), &one, None, &settings(1)).remove(0);
+        let (from, to) = (one.batch.x[(0, 0)], free.image.as_ref().expect("it fools")[0]);
+        (to > from).then_some((one, free, from, to))
+    });
+    let (one, free, from, to) = upwards.expect("one of both");
+    for (limit, confirmed) in [(to + 1e-2, true), (0.5 * (from + to), false)] {
+        let of = |model: &mut dyn Differentiable| {
+            attack(&quick, model, &one, None, &settings(1)).remove(0)
+        };
+        let found = of(&mut Walled { inner: linear.model.clone(), limit });
+        let whole = of(&mut Faulty::limited(&linear.model, limit));
+        let expected = if confirmed { &free } else { &whole };
+        assert_eq!((&found.adversarial, &found.image), (&expected.adversarial, &expected.image));
+        assert_eq!(found.queries.gradient > expected.queries.gradient, !confirmed);
+        assert!(!found.health.non_deterministic);
+    }
+}
+
 /// A budget that ends on the way is told from one that ends at the border.
 #[test]
 fn a_budget_that_ends_too_early_is_flagged() {

@@ -75,4 +75,12 @@ impl Differentiable for Timed<'_> {
     ) -> Result<(DMatrix<f64>, DMatrix<f32>)> {
         self.time(batch.len(), |model| model.gradients()?.log_prob_and_gradient(batch, cotangent))
     }
+
+    fn margins_and_gradient(
+        &mut self,
+        batch: &Batch,
+        cotangent: &DMatrix<f64>,
+    ) -> Result<(DMatrix<f64>, DMatrix<f32>)> {
+        self.time(batch.len(), |model| model.gradients()?.margins_and_gradient(batch, cotangent))
+    }
 }

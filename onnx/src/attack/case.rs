@@ -15,6 +15,21 @@ const REPEATABLE: f64 = 1e-6;
 /// Share of the evaluations after which a distance that falls is still improving.
 const LATE: f64 = 0.9;
 
+/// What a sample waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Asked {
+    /// Densities.
+    Values,
+    /// A gradient of margins, and the differences between the classes' densities.
+    Margins,
+    /// Densities and a gradient.
+    Gradient,
+}
+
+impl Asked {
+    pub(super) const ALL: [Self; 3] = [Self::Values, Self::Margins, Self::Gradient];
+}
+
 /// Where a sample is on its way: what it is asked next.
 enum Phase {
     /// Its original.
@@ -43,6 +58,8 @@ pub(super) struct Case<'a, A: Attack + 'a> {
     noise: &'a [f32],
     phase: Phase,
     search: Option<A::Search<'a>>,
+    /// Whether gradients are asked for with whole densities.
+    whole: bool,
     log_prob: Vec<f64>,
     original: Option<Judgement>,
     adversarial: Option<Judgement>,
@@ -85,6 +102,7 @@ impl<'a, A: Attack + 'a> Case<'a, A> {
             noise: column(&subjects.batch.noise),
             phase: Phase::Original,
             search: None,
+            whole: attack.minds_detector(),
             log_prob: vec![],
             original: None,
             adversarial: None,
@@ -109,15 +127,20 @@ impl<'a, A: Attack + 'a> Case<'a, A> {
         matches!(self.phase, Phase::Done)
     }
 
-    /// Whether it waits for an answer with, or one without, a gradient.
-    pub(super) fn is_waiting_for(&self, gradient: bool) -> bool {
-        let wanted = match &self.phase {
+    /// Whether it waits for this.
+    pub(super) fn is_waiting_for(&self, asked: Asked) -> bool {
+        let gradient = match &self.phase {
             Phase::Done => return false,
             Phase::Search => self.searching().wants_gradient(),
             Phase::Probe(probe) => probe.wants_gradient(),
             _ => false,
         };
-        wanted == gradient
+        asked
+            == match gradient {
+                true if self.whole => Asked::Gradient,
+                true => Asked::Margins,
+                false => Asked::Values,
+            }
     }
 
     pub(super) fn ask(&mut self, x: &mut [f32], cotangent: &mut [f64]) {
@@ -218,7 +241,11 @@ impl<'a, A: Attack + 'a> Case<'a, A> {
     }
 
     fn after_answer(&mut self, log_prob: &[f64]) {
-        self.health.non_deterministic |= !self.is_met(log_prob);
+        let is_met = self.is_met(log_prob);
+        if A::USES_GRADIENT && !is_met && !self.whole {
+            return self.search_again();
+        }
+        self.health.non_deterministic |= !is_met;
         self.phase = match self.searching().fooling() {
             Some(fooling) if fooling.x().is_some() => Phase::Fooling,
             _ => {
@@ -226,6 +253,15 @@ impl<'a, A: Attack + 'a> Case<'a, A> {
                 self.rounding()
             }
         };
+    }
+
+    /// With whole densities, after margins have led to what they do not confirm: a point without density,
+    /// or one whose margin rounding decides.
+    fn search_again(&mut self) {
+        self.whole = true;
+        self.adversarial = None;
+        self.search = Some(self.attack.search(self.scene, self.subject, &self.log_prob));
+        self.phase = Phase::Search;
     }
 
     fn after_fooling(&mut self) {

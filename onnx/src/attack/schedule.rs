@@ -3,7 +3,10 @@
 use nalgebra::DMatrix;
 use rayon::prelude::*;
 
-use super::{Attack, Outcome, Scene, Subjects, case::Case};
+use super::{
+    Attack, Outcome, Scene, Subjects,
+    case::{Asked, Case},
+};
 use crate::{
     detect::ThresholdDetector,
     error::{Error, Result},
@@ -87,7 +90,7 @@ impl<A: Attack> Schedule<'_, A> {
         let mut waiting = 0..subjects.len();
         let most = self.most_under_way();
         let mut active: Vec<Case<'_, A>> = Vec::with_capacity(most);
-        let mut rounds = [(); 2].map(|()| Round::new(spec, 0));
+        let mut rounds = Asked::ALL.map(|_| Round::new(spec, 0));
         loop {
             let free = most - active.len();
             active.extend(
@@ -96,20 +99,19 @@ impl<A: Attack> Schedule<'_, A> {
             if active.is_empty() {
                 return Ok(());
             }
-            let asking = |gradient| {
-                let waiting = active.iter().filter(|case| case.is_waiting_for(gradient));
+            let waiting_for = |asked| {
+                let waiting = active.iter().filter(|case| case.is_waiting_for(asked));
                 waiting.count()
             };
-            let counts = [asking(false), asking(true)];
-            for (round, gradient) in rounds.iter_mut().zip([false, true]) {
-                let [own, other] = [gradient, !gradient].map(|kind| counts[usize::from(kind)]);
-                if settings.fixed_shape && own < settings.batch_size && other >= settings.batch_size
-                {
+            let counts = Asked::ALL.map(waiting_for);
+            let is_full = |count: usize| count >= settings.batch_size;
+            for ((round, asked), count) in rounds.iter_mut().zip(Asked::ALL).zip(counts) {
+                if settings.fixed_shape && !is_full(count) && counts.into_iter().any(is_full) {
                     continue; // until they fill a call, or no other call is full
                 }
-                let asking = |case: &&mut Case<'_, A>| case.is_waiting_for(gradient);
-                let cases = active.iter_mut().filter(asking).take(settings.batch_size).collect();
-                round.answer(cases, gradient, &mut oracle, settings)?;
+                let waiting = |case: &&mut Case<'_, A>| case.is_waiting_for(asked);
+                let cases = active.iter_mut().filter(waiting).take(settings.batch_size).collect();
+                round.answer(cases, asked, &mut oracle, settings)?;
             }
             let (done, rest): (Vec<_>, Vec<_>) = active.into_iter().partition(Case::is_done);
             active = rest;
@@ -161,7 +163,7 @@ impl Round {
     fn answer<A: Attack>(
         &mut self,
         mut cases: Vec<&mut Case<'_, A>>,
-        gradient: bool,
+        asked: Asked,
         oracle: &mut Oracle<'_>,
         settings: &Settings,
     ) -> Result<()> {
@@ -171,14 +173,17 @@ impl Round {
             *self = Self::new(first.spec(), columns);
         }
         self.ask(&mut cases);
-        let (log_prob, slopes) = match oracle {
-            Oracle::Gradients(model) if gradient => {
-                let (log_prob, slopes) =
-                    model.log_prob_and_gradient(&self.batch, &self.cotangent)?;
-                (log_prob, Some(slopes))
+        let (batch, cotangent) = (&self.batch, &self.cotangent);
+        let both = |(log_prob, slopes)| (log_prob, Some(slopes));
+        let (log_prob, slopes) = match (oracle, asked) {
+            (Oracle::Gradients(model), Asked::Margins) => {
+                both(model.margins_and_gradient(batch, cotangent)?)
             }
-            Oracle::Gradients(model) => (model.log_prob(&self.batch)?, None),
-            Oracle::Values(model) => (model.log_prob(&self.batch)?, None),
+            (Oracle::Gradients(model), Asked::Gradient) => {
+                both(model.log_prob_and_gradient(batch, cotangent)?)
+            }
+            (Oracle::Gradients(model), Asked::Values) => (model.log_prob(batch)?, None),
+            (Oracle::Values(model), _) => (model.log_prob(batch)?, None),
         };
         self.tell(&mut cases, &log_prob, slopes.as_ref());
         Ok(())

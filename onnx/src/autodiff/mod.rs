@@ -10,6 +10,7 @@ mod call;
 mod compose;
 pub(crate) mod emit;
 mod facts;
+mod logistic;
 mod rules;
 mod site;
 mod size;
@@ -19,6 +20,7 @@ mod tensor;
 
 pub(crate) use emit::Emitter;
 pub(crate) use facts::Analysis;
+pub(crate) use logistic::simplify;
 pub(crate) use rules::{TurnedOver, convolution_window};
 pub(crate) use site::Site;
 pub(crate) use size::Size;

@@ -40,6 +40,12 @@ impl<'a> Site<'a> {
         self.node.input.get(index).map_or("", String::as_str)
     }
 
+    /// The node that computes an input.
+    pub fn producer(&self, index: usize) -> Option<Self> {
+        let node = self.analysis.producer(self.input(index))?;
+        Some(Self::new(node, self.analysis))
+    }
+
     /// Name of an output; empty where it is left out.
     pub fn output(&self, index: usize) -> &'a str {
         self.node.output.get(index).map_or("", String::as_str)

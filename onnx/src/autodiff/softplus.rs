@@ -28,6 +28,5 @@ fn either<'a>(site: &Site<'a>, operator: &str, inner: &str) -> Option<(Site<'a>,
 
 /// The node that computes an input, if it is an `inner`.
 fn operand<'a>(site: &Site<'a>, input: usize, inner: &str) -> Option<Site<'a>> {
-    let node = site.analysis.producer(site.input(input))?;
-    Some(Site::new(node, site.analysis)).filter(|site| site.is(inner))
+    site.producer(input).filter(|site| site.is(inner))
 }

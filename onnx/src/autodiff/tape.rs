@@ -131,7 +131,8 @@ fn refusal(node: &str, problem: impl Into<String>, remedy: &str) -> Error {
     }
 }
 
-fn checked(model: &ModelProto) -> Result<(&GraphProto, i64)> {
+/// The graph and the version of its operator set, where it is one of ours.
+pub fn checked(model: &ModelProto) -> Result<(&GraphProto, i64)> {
     let sets = model.opset_import.iter().find(|set| matches!(set.domain(), "" | "ai.onnx"));
     let opset = sets.map_or(0, |set| set.version());
     if !OPSETS.contains(&opset) {

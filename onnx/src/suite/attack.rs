@@ -30,7 +30,7 @@ use crate::{
 /// Real images of each class that an attack may start from.
 const POOL: usize = 10;
 /// Changed where outcomes of an earlier program must not be taken over.
-const FORMAT: &str = "attack-2";
+const FORMAT: &str = "attack-3";
 
 /// Who hears of what happens.
 type Report<'a> = &'a mut dyn FnMut(Event<'_>) -> Result<()>;
@@ -428,6 +428,15 @@ impl Differentiable for Counted<'_, '_, '_> {
     ) -> Result<(DMatrix<f64>, DMatrix<f32>)> {
         self.count(batch)?;
         self.model.gradients()?.log_prob_and_gradient(batch, cotangent)
+    }
+
+    fn margins_and_gradient(
+        &mut self,
+        batch: &Batch,
+        cotangent: &DMatrix<f64>,
+    ) -> Result<(DMatrix<f64>, DMatrix<f32>)> {
+        self.count(batch)?;
+        self.model.gradients()?.margins_and_gradient(batch, cotangent)
     }
 }
 
