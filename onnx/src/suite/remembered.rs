@@ -5,7 +5,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
     Model, Shard,
-    units::{Unit, Units},
+    units::{Unit, Units, encode},
 };
 use crate::{
     engine::EngineInfo,
@@ -33,6 +33,8 @@ pub(super) struct Remembered<'a, 'm> {
     /// Whether the last answer was not kept: the next will hardly be, and it is asked for at once, while
     /// another thread works out what it would be known by.
     pub(super) missed: bool,
+    /// The last answer, until that thread writes it: the disk takes its time.
+    pub(super) unsaved: Option<(Unit, Vec<u8>)>,
 }
 
 #[derive(Serialize)]
@@ -73,14 +75,16 @@ impl Remembered<'_, '_> {
             noise: batch.noise.as_slice(),
             cotangent,
         };
+        let unsaved = self.unsaved.take();
+        let beside = || save(units, unsaved).map(|()| Unit::of(&basis));
         let (unit, asked) = match self.missed {
             true => std::thread::scope(|scope| {
-                let unit = scope.spawn(|| Unit::of(&basis));
+                let beside = scope.spawn(beside);
                 let asked = ask(self.model);
-                let unit = unit.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-                (unit, Some(asked))
-            }),
-            false => (Unit::of(&basis), None),
+                let unit = beside.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+                unit.map(|unit| (unit, Some(asked)))
+            })?,
+            false => (beside()?, None),
         };
         let kept = units.load(&unit)?;
         self.missed = kept.is_none();
@@ -88,9 +92,22 @@ impl Remembered<'_, '_> {
             return Ok(kept);
         }
         let found = asked.unwrap_or_else(|| ask(self.model))?;
-        units.save(&unit, &found)?;
+        self.unsaved = Some((unit, encode(&found)));
         Ok(found)
     }
+
+    /// Writes what is not written yet; the turns so far.
+    ///
+    /// # Errors
+    /// [`Error::Unwritable`](crate::error::Error::Unwritable).
+    pub(super) fn finish(self) -> Result<usize> {
+        self.units.map_or(Ok(()), |units| save(units, self.unsaved))?;
+        Ok(self.turns)
+    }
+}
+
+fn save(units: &Units, answer: Option<(Unit, Vec<u8>)>) -> Result<()> {
+    answer.map_or(Ok(()), |(unit, payload)| units.put(&unit, &payload))
 }
 
 impl ConditionalModel for Remembered<'_, '_> {

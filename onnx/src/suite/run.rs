@@ -167,7 +167,7 @@ impl<'m> Subject<'m> {
         let Self { model, engine, sha256, .. } = self;
         let Kept { units, shard, engines } = kept;
         let engines = if engines.is_empty() { std::slice::from_ref(engine) } else { engines };
-        Remembered { model, engines, sha256, units, shard, turns, missed: false }
+        Remembered { model, engines, sha256, units, shard, turns, missed: false, unsaved: None }
     }
 }
 
@@ -338,11 +338,14 @@ impl Run<'_, '_> {
         let gradients = self.gradients;
         let mut model = self.subject.remembered(kept, self.turns);
         let (size, seed) = (self.batch_size, self.suite.seed);
-        match gradients {
-            true => for_each_with_gradient(&mut model, images, size, seed, visit)?,
-            false => for_each_streamed(&mut model, images, size, seed, visit)?,
-        }
-        self.turns = model.turns;
+        let seen = match gradients {
+            true => for_each_with_gradient(&mut model, images, size, seed, visit),
+            false => for_each_streamed(&mut model, images, size, seed, visit),
+        };
+        // Whatever ended it, what was found is kept.
+        let turns = model.finish();
+        seen?;
+        self.turns = turns?;
         Ok(scored)
     }
 
@@ -376,8 +379,10 @@ impl Run<'_, '_> {
         let mut model = self.subject.remembered(self.kept, self.turns);
         let (settings, table) = (&self.suite.interpolate, &mut self.table);
         let walked = ground.walk(settings, &mut model, self.batch_size, table, self.report);
-        self.turns = model.turns;
-        walked
+        let turns = model.finish();
+        let walked = walked?;
+        self.turns = turns?;
+        Ok(walked)
     }
 
     /// The attacks, one after the other; `fit` gives the detectors of scores.

@@ -63,10 +63,14 @@ impl Units {
     /// # Errors
     /// [`Error::Unwritable`]; what was there before still is.
     pub fn save<T: Serialize>(&self, unit: &Unit, result: &T) -> Result<()> {
-        let payload = encode(result);
+        self.put(unit, &encode(result))
+    }
+
+    /// [`save`](Self::save) of what is encoded already.
+    pub(super) fn put(&self, unit: &Unit, payload: &[u8]) -> Result<()> {
         whole_file::write(&self.path(unit), |file| {
-            file.write_all(&Sha256::digest(&payload))?;
-            file.write_all(&payload)
+            file.write_all(&Sha256::digest(payload))?;
+            file.write_all(payload)
         })
     }
 
@@ -89,7 +93,8 @@ impl Unit {
     }
 }
 
-fn encode(value: &impl Serialize) -> Vec<u8> {
+/// The bytes of a result in its file.
+pub(super) fn encode(value: &impl Serialize) -> Vec<u8> {
     postcard::to_stdvec(value).expect("results have lengths that are known")
 }
 
