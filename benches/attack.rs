@@ -1,9 +1,9 @@
 //! The attacks against Foolbox's on a shipped checkpoint, in turns: the same images, noise and parameters.
 //!
 //! `cargo bench --bench attack -- PYTHON THREADS [PART..]` with a Python that has the exporter and
-//! Foolbox, and so many threads on both sides; parts are `carlini-wagner`, `boundary` and `batches`, all
-//! by default. Results go to `benches/peers/*.csv`, one line a sample. Half an hour; others use the
-//! machine: what counts are the ratios within a turn, not the seconds.
+//! Foolbox, and so many threads on both sides; parts are `carlini-wagner`, `boundary`, `boundary-longer`
+//! and `batches`, all by default. Results go to `benches/peers/*.csv`, one line a sample. An hour; others
+//! use the machine: what counts are the ratios within a turn, not the seconds.
 
 use std::{
     fs,
@@ -39,8 +39,10 @@ const SAMPLES: usize = 100;
 const TURNS: usize = 4;
 /// Images a turn: one batch on both sides.
 const TURN: usize = SAMPLES / TURNS;
-/// Of the 25,000 that are Foolbox's default.
+/// Of the 25,000 that are Foolbox's default, where speed is compared.
 const BOUNDARY_STEPS: u64 = 5000;
+/// Where success rates are: nearer to the end, so that they depend less on when it was.
+const LONGER_BOUNDARY_STEPS: u64 = 10_000;
 const EPSILONS: [f64; 13] = [0.02, 0.03, 0.05, 0.07, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0];
 /// The normal quantile of a two-sided interval of 95 %.
 const Z: f64 = 1.959_964;
@@ -110,6 +112,14 @@ impl Differentiable for Timed<'_> {
         cotangent: &DMatrix<f64>,
     ) -> Result<(DMatrix<f64>, DMatrix<f32>)> {
         self.note(batch.len(), |model| model.log_prob_and_gradient(batch, cotangent))
+    }
+
+    fn margins_and_gradient(
+        &mut self,
+        batch: &Batch,
+        cotangent: &DMatrix<f64>,
+    ) -> Result<(DMatrix<f64>, DMatrix<f32>)> {
+        self.note(batch.len(), |model| model.margins_and_gradient(batch, cotangent))
     }
 }
 
@@ -445,21 +455,46 @@ fn compare_carlini_wagner(
     }
 }
 
+/// What Foolbox is asked for the same.
+fn boundary_request(method: &Boundary) -> Value {
+    json!({
+        "attack": "boundary",
+        "steps": method.steps,
+        "spherical_step": method.spherical_step,
+        "source_step": method.source_step,
+        "source_step_convergance": method.source_step_convergence,
+        "step_adaptation": method.step_adaptation,
+        "update_stats_every_k": method.update_stats_every_k,
+    })
+}
+
+/// What both find with more steps, not how fast.
+fn compare_longer_boundary(
+    model: &mut DifferentiableCheckpoint,
+    subjects: &Subjects,
+    peer: &mut Peer,
+) {
+    let method = Boundary { steps: LONGER_BOUNDARY_STEPS, ..Boundary::foolbox() };
+    let mut sides = ["ours", "foolbox"].map(|name| Side { name, turns: vec![] });
+    for range in turns(TURN) {
+        let batch = part(subjects, range.clone());
+        sides[0].push(attack(&method, model, &batch, &settings(TURN)));
+        sides[1].push(peer.attack(subjects, range, boundary_request(&method)));
+        write_csv("boundary_longer.csv", subjects, &sides);
+    }
+    println!("\n## Boundary, longer: {method:?}");
+    sides.iter().for_each(Side::report);
+    let [ours, theirs] = &sides;
+    rates(ours, theirs);
+}
+
 fn compare_boundary(model: &mut DifferentiableCheckpoint, subjects: &Subjects, peer: &mut Peer) {
     let method = boundary();
     let mut sides = ["ours", "foolbox", "ours guided"].map(|name| Side { name, turns: vec![] });
     for range in turns(TURN) {
         let batch = part(subjects, range.clone());
         sides[0].push(attack(&method, model, &batch, &settings(TURN)));
-        let request = json!({
-            "attack": "boundary",
-            "steps": method.steps,
-            "spherical_step": method.spherical_step,
-            "source_step": method.source_step,
-            "source_step_convergance": method.source_step_convergence,
-            "step_adaptation": method.step_adaptation,
-            "update_stats_every_k": method.update_stats_every_k,
-        });
+        let request = boundary_request(&method);
         sides[1].push(peer.attack(subjects, range, request));
         sides[2].push(attack(&guided(), model, &batch, &settings(TURN)));
         write_csv("boundary.csv", subjects, &sides);
@@ -544,7 +579,7 @@ fn main() {
     pool.install(|| {
         let mut model = open(threads);
         let subjects = subjects(&mut model);
-        if wanted("carlini-wagner") || wanted("boundary") {
+        if ["carlini-wagner", "boundary", "boundary-longer"].into_iter().any(wanted) {
             let mut peer = Peer::start(python, threads, &subjects);
             if wanted("carlini-wagner") {
                 for size in [TURN, SAMPLES] {
@@ -553,6 +588,9 @@ fn main() {
             }
             if wanted("boundary") {
                 compare_boundary(&mut model, &subjects, &mut peer);
+            }
+            if wanted("boundary-longer") {
+                compare_longer_boundary(&mut model, &subjects, &mut peer);
             }
         }
         if wanted("batches") {
