@@ -6,13 +6,13 @@ use crate::{
     proto::{ModelProto, NodeProto},
 };
 
-/// `model` with the exponentials of a constant less a softplus as logistic functions, two nodes in
-/// place of the softplus's seven and of three. Worth it where nothing else reads the softplus;
-/// [`prune`](super::prune) then takes off what computed it.
+/// `model` with the exponentials of a constant less a softplus as logistic functions: three nodes in
+/// place of nine where nothing else reads the softplus, once [`prune`](super::prune) has taken off what
+/// computed it.
 ///
 /// # Numerics
-/// Engines take sigmoid(-z) for 0 or for a constant around 1e-8 where it is smaller: a change beside 1, of
-/// which a logarithm would make more.
+/// Some engines bound sigmoid from below, around 1e-8: nothing beside what a flow adds to the product,
+/// but wrong under a logarithm.
 ///
 /// # Errors
 /// [`Error::Gradient`](crate::Error::Gradient) for an operator set that is not one of ours.
