@@ -65,8 +65,8 @@ impl DifferentiableCheckpoint {
         gradient: GradientOptions,
     ) -> Result<Self> {
         let checkpoint = Checkpoint::of(file, contract, options)?;
-        let engine = open_engine(file, &checkpoint.contract, options, gradient)?;
         let differentiation = autodiff::Options { straight_through: gradient.straight_through };
+        let engine = open_engine(file, &checkpoint.contract, options, &differentiation)?;
         let margins = Margins::of(file, &checkpoint.contract, options, &differentiation);
         let health = GradientHealth::estimate();
         let mut opened = Self { checkpoint, health, engine, margins };
@@ -142,15 +142,15 @@ fn open_engine(
     file: &ModelFile,
     contract: &Contract,
     options: &EngineOptions,
-    gradient: GradientOptions,
+    differentiation: &autodiff::Options,
 ) -> Result<Box<dyn Engine>> {
     let Signature { mut inputs, mut outputs } = checkpoint::signature(contract);
     let (file, cotangent, gradient) = match &contract.ports.gradient {
         Some((cotangent, own)) => (file.clone(), cotangent.clone(), own.clone()),
         None => {
-            let options = autodiff::Options { straight_through: gradient.straight_through };
             let ports = &contract.ports;
-            let model = autodiff::differentiate(&file.model, &ports.log_prob, &ports.x, &options)?;
+            let model =
+                autodiff::differentiate(&file.model, &ports.log_prob, &ports.x, differentiation)?;
             (file.with_model(model.model)?, COTANGENT.to_owned(), GRADIENT.to_owned())
         }
     };
