@@ -50,7 +50,7 @@ impl Picture {
 
     /// The picture as PNG, [`PNG_SCALE`](super::PNG_SCALE) times as large.
     pub fn png(&self) -> anyhow::Result<Vec<u8>> {
-        let mut canvas = Canvas::draw(&self.scene)?;
+        let mut canvas = Canvas::draw(&SvgBackend::new().render_scene(&self.scene))?;
         self.images.iter().for_each(|image| canvas.put(image));
         canvas.encode(&self.title, &self.description)
     }

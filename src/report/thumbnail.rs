@@ -6,9 +6,9 @@ use undetected_onnx::model::{Batch, ImageShape, ModelSpec};
 /// An image of 8-bit colours.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Thumbnail {
-    width: usize,
+    pub(super) width: usize,
     /// Row by row.
-    pixels: Vec<[u8; 3]>,
+    pub(super) pixels: Vec<[u8; 3]>,
 }
 
 impl Thumbnail {
