@@ -1,7 +1,7 @@
 //! A model whose answers are kept: an interrupted run asks it nothing twice.
 
 use nalgebra::DMatrix;
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{Serialize, Serializer, de::DeserializeOwned};
 
 use super::{
     Model, Shard,
@@ -44,9 +44,19 @@ struct Basis<'a> {
     model: &'a str,
     engine: String,
     device: String,
+    #[serde(serialize_with = "as_bytes")]
     x: &'a [f32],
+    #[serde(serialize_with = "as_bytes")]
     noise: &'a [f32],
     cotangent: &'a [f64],
+}
+
+/// All at once: number by number takes as long as hashing them.
+fn as_bytes<S: Serializer>(numbers: &[f32], to: S) -> std::result::Result<S::Ok, S::Error> {
+    let mut bytes = vec![0; size_of_val(numbers)];
+    let (places, _) = bytes.as_chunks_mut();
+    places.iter_mut().zip(numbers).for_each(|(place, number)| *place = number.to_le_bytes());
+    to.serialize_bytes(&bytes)
 }
 
 impl Remembered<'_, '_> {
