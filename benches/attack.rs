@@ -468,6 +468,32 @@ fn boundary_request(method: &Boundary) -> Value {
     })
 }
 
+/// Boundary on both sides, and ours with what is `more`, in turns; distances go to `file`.
+fn run_boundary(
+    model: &mut DifferentiableCheckpoint,
+    subjects: &Subjects,
+    peer: &mut Peer,
+    method: &Boundary,
+    more: &[(&'static str, Boundary)],
+    file: &str,
+) -> Vec<Side> {
+    let names = ["ours", "foolbox"].into_iter().chain(more.iter().map(|(name, _)| *name));
+    let mut sides: Vec<Side> = names.map(|name| Side { name, turns: vec![] }).collect();
+    for range in turns(TURN) {
+        let batch = part(subjects, range.clone());
+        sides[0].push(attack(method, model, &batch, &settings(TURN)));
+        sides[1].push(peer.attack(subjects, range, boundary_request(method)));
+        for (side, (_, method)) in sides[2..].iter_mut().zip(more) {
+            side.push(attack(method, model, &batch, &settings(TURN)));
+        }
+        write_csv(file, subjects, &sides);
+    }
+    println!("\n## {file}: {method:?}");
+    sides.iter().for_each(Side::report);
+    rates(&sides[0], &sides[1]);
+    sides
+}
+
 /// What both find with more steps, not how fast.
 fn compare_longer_boundary(
     model: &mut DifferentiableCheckpoint,
@@ -475,33 +501,13 @@ fn compare_longer_boundary(
     peer: &mut Peer,
 ) {
     let method = Boundary { steps: LONGER_BOUNDARY_STEPS, ..Boundary::foolbox() };
-    let mut sides = ["ours", "foolbox"].map(|name| Side { name, turns: vec![] });
-    for range in turns(TURN) {
-        let batch = part(subjects, range.clone());
-        sides[0].push(attack(&method, model, &batch, &settings(TURN)));
-        sides[1].push(peer.attack(subjects, range, boundary_request(&method)));
-        write_csv("boundary_longer.csv", subjects, &sides);
-    }
-    println!("\n## Boundary, longer: {method:?}");
-    sides.iter().for_each(Side::report);
-    let [ours, theirs] = &sides;
-    rates(ours, theirs);
+    run_boundary(model, subjects, peer, &method, &[], "boundary_longer.csv");
 }
 
 fn compare_boundary(model: &mut DifferentiableCheckpoint, subjects: &Subjects, peer: &mut Peer) {
-    let method = boundary();
-    let mut sides = ["ours", "foolbox", "ours guided"].map(|name| Side { name, turns: vec![] });
-    for range in turns(TURN) {
-        let batch = part(subjects, range.clone());
-        sides[0].push(attack(&method, model, &batch, &settings(TURN)));
-        let request = boundary_request(&method);
-        sides[1].push(peer.attack(subjects, range, request));
-        sides[2].push(attack(&guided(), model, &batch, &settings(TURN)));
-        write_csv("boundary.csv", subjects, &sides);
-    }
-    println!("\n## Boundary: {method:?}");
-    sides.iter().for_each(Side::report);
-    let [ours, theirs, guided] = &sides;
+    let more = [("ours guided", guided())];
+    let sides = run_boundary(model, subjects, peer, &boundary(), &more, "boundary.csv");
+    let [ours, theirs, guided] = sides.as_slice() else { unreachable!("two and one") };
     println!(
         "Foolbox's time a query / ours: {}; of the processor {}",
         ratio(theirs, ours, |run| run.seconds / run.images as f64),
@@ -526,7 +532,6 @@ fn compare_boundary(model: &mut DifferentiableCheckpoint, subjects: &Subjects, p
             faster(|run| run.cpu_seconds),
         );
     }
-    rates(ours, theirs);
 }
 
 /// What of the outcomes depends on the batch: against batches of one. On tract nothing does, which

@@ -124,7 +124,6 @@ impl Figures {
         if all.iter().any(|(_, drawing)| drawing.is_ok()) {
             fs::create_dir_all(&folder).map_err(Error::unwritable(&folder))?;
         }
-        // Each takes some tenths of a second to become pixels.
         let write = |(name, drawing): &(String, anyhow::Result<Drawing>)| match drawing {
             Ok(drawing) => drawing.write(&folder.join(name)).map(|()| 1),
             Err(error) => {
@@ -132,8 +131,9 @@ impl Figures {
                 Ok(0)
             }
         };
-        let written: anyhow::Result<Vec<usize>> = all.par_iter().map(write).collect();
-        Ok(written?.into_iter().sum())
+        // Threads of their own: the others prepare the next model's images meanwhile, which do not wait.
+        let threads = rayon::ThreadPoolBuilder::new().build()?;
+        threads.install(|| all.par_iter().map(write).sum())
     }
 
     /// Where so many are, for the last line of the output.

@@ -16,11 +16,14 @@ pub const PNG_SCALE: u32 = 2;
 /// The resolution in pixels a metre, which says the same.
 const PIXELS_PER_METRE: u32 = 11_811;
 
-/// The font that letters are drawn with, whatever a drawing asks for: none of the machine's is used.
+const FONT: &str = "DejaVu Sans";
+/// The one font, under all the names that a drawing can fall back to: none of the machine's is used.
 static FONTS: LazyLock<Arc<fontdb::Database>> = LazyLock::new(|| {
     let mut fonts = fontdb::Database::new();
     fonts.load_font_data(dejavu::sans::regular().to_vec());
-    fonts.set_sans_serif_family("DejaVu Sans");
+    fonts.set_serif_family(FONT);
+    fonts.set_sans_serif_family(FONT);
+    fonts.set_monospace_family(FONT);
     Arc::new(fonts)
 });
 
@@ -34,11 +37,8 @@ pub(super) struct Canvas {
 impl Canvas {
     /// Draws an SVG on white.
     pub fn draw(svg: &str) -> anyhow::Result<Self> {
-        let options = Options {
-            fontdb: FONTS.clone(),
-            font_family: "DejaVu Sans".to_owned(),
-            ..Options::default()
-        };
+        let options =
+            Options { fontdb: FONTS.clone(), font_family: FONT.to_owned(), ..Options::default() };
         let tree = Tree::from_str(svg, &options)?;
         let size = tree.size().to_int_size();
         let size = size.scale_by(PNG_SCALE as f32).context("the drawing is too large")?;
@@ -99,10 +99,9 @@ mod tests {
     }
 
     impl Canvas {
-        /// The share of the pixels that is not white.
-        fn inked(&self) -> f64 {
-            let white = self.pixels.iter().filter(|pixel| **pixel == [u8::MAX; 3]).count();
-            1.0 - white as f64 / self.pixels.len() as f64
+        /// How many pixels are not white.
+        fn inked(&self) -> usize {
+            self.pixels.iter().filter(|pixel| **pixel != [u8::MAX; 3]).count()
         }
 
         fn at(&self, x: usize, y: usize) -> [u8; 3] {
@@ -116,7 +115,7 @@ mod tests {
         assert_eq!((canvas.width, canvas.height), (80, 40));
         assert_eq!([canvas.at(20, 10), canvas.at(39, 19)], [[0x00, 0x72, 0xB2]; 2]);
         assert_eq!([canvas.at(19, 10), canvas.at(40, 19), canvas.at(20, 20)], [[u8::MAX; 3]; 3]);
-        assert_eq!(canvas.inked(), 50.0 / 800.0);
+        assert_eq!(canvas.inked(), 200);
     }
 
     /// Whatever family is asked for, and for letters beyond ASCII that figures use.
@@ -130,8 +129,8 @@ mod tests {
             for letter in letters.chars().filter(|letter| *letter != ' ') {
                 let text =
                     format!("<text x=\"9\" y=\"15\" font-family=\"{family}\">{letter}</text>");
-                let share = drawn(&text).inked();
-                assert!(share > 0.005 && share < 0.2, "{letter} of {family}: {share}");
+                let inked = drawn(&text).inked();
+                assert!((20..500).contains(&inked), "{letter} of {family}: {inked} pixels");
             }
         }
     }
@@ -144,7 +143,7 @@ mod tests {
         let whole = drawn(&format!("<polyline points=\"{points}\" {style}/>"));
         let dashed =
             drawn(&format!("<polyline points=\"{points}\" {style} stroke-dasharray=\"5 5\"/>"));
-        assert_eq!(dashed.inked(), whole.inked() / 2.0);
+        assert_eq!((whole.inked(), dashed.inked()), (4 * 80, 4 * 40));
     }
 
     #[test]
@@ -154,6 +153,6 @@ mod tests {
         canvas.put(&Placed { left: 3, top: 4, zoom: 5, thumbnail: image });
         assert_eq!([canvas.at(6, 8), canvas.at(15, 17)], [[1, 2, 3]; 2]);
         assert_eq!([canvas.at(16, 8), canvas.at(25, 17)], [[4, 5, 6]; 2]);
-        assert_eq!(canvas.inked(), 50.0 / 800.0);
+        assert_eq!(canvas.inked(), 200);
     }
 }

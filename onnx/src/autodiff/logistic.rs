@@ -1,6 +1,6 @@
 //! exp(c - softplus(z)) as e^c sigmoid(-z): a flow's scale where nothing asks for its logarithm.
 
-use super::{Emitter, Site, facts::Analysis, softplus, tape, tensor::Constant};
+use super::{Emitter, Site, facts::Analysis, replace::replaced, softplus, tape, tensor::Constant};
 use crate::{
     error::Result,
     proto::{ModelProto, NodeProto},
@@ -20,17 +20,7 @@ pub fn simplify(model: &ModelProto) -> Result<ModelProto> {
     let (graph, opset) = tape::checked(model)?;
     let analysis = Analysis::new(graph, opset);
     let emit = Emitter::new("logistic", graph, opset);
-    for node in &graph.node {
-        let site = Site::new(node, &analysis);
-        let new = scaled_sigmoid(&site, &emit);
-        emit.push(new.unwrap_or_else(|| node.clone()));
-    }
-    let mut model = model.clone();
-    let graph = model.graph.as_mut().expect("checked");
-    let (nodes, constants) = emit.finish();
-    graph.node = nodes;
-    graph.initializer.extend(constants);
-    Ok(model)
+    Ok(replaced(model, &analysis, emit, scaled_sigmoid).unwrap_or_else(|| model.clone()))
 }
 
 /// The product that takes the place of an exponential; what it reads is written before it.

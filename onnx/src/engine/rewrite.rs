@@ -15,7 +15,7 @@
 use prost::Message;
 
 use crate::{
-    autodiff::{Analysis, Emitter, Site, Size, TurnedOver, convolution_window},
+    autodiff::{Analysis, Emitter, Site, Size, TurnedOver, convolution_window, replaced},
     graph::ModelFile,
     proto::{ModelProto, NodeProto, tensor_proto::DataType},
 };
@@ -43,27 +43,17 @@ fn model(file: &ModelFile, channels: i64) -> Option<ModelProto> {
     let (graph, opset) = (file.graph(), file.opset()?);
     let (analysis, _) = Analysis::of_inputs(graph, opset);
     let emit = Emitter::new("rewritten", graph, opset);
-    let mut found = false;
-    for node in &graph.node {
-        let site = Site::new(node, &analysis);
-        let new = if site.is("Conv") {
-            transposed_convolution(&site, channels, &emit)
+    replaced(&file.model, &analysis, emit, |site, emit| {
+        if site.is("Conv") {
+            transposed_convolution(site, channels, emit)
         } else if site.is("Transpose") {
-            two_moves(&site, &emit)
+            two_moves(site, emit)
         } else if site.is("Reshape") {
-            batch_kept(&site, &emit)
+            batch_kept(site, emit)
         } else {
             None
-        };
-        found |= new.is_some();
-        emit.push(new.unwrap_or_else(|| node.clone()));
-    }
-    let mut model = found.then(|| file.model.clone())?;
-    let graph = model.graph.as_mut()?;
-    let (nodes, constants) = emit.finish();
-    graph.node = nodes;
-    graph.initializer.extend(constants);
-    Some(model)
+        }
+    })
 }
 
 /// A convolution to at most `channels` channels as a transposed one.

@@ -282,6 +282,7 @@ mod tests {
         let ((left, _), (right, _)) = (ticks[0], ticks[ticks.len() - 1]);
         let mut reader =
             png::Decoder::new(std::io::Cursor::new(figure.png().unwrap())).read_info().unwrap();
+        assert_eq!(reader.output_color_type(), (png::ColorType::Rgb, png::BitDepth::Eight));
         let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
         let width = reader.next_frame(&mut pixels).unwrap().width as usize;
         let svg = figure.svg().unwrap();
@@ -296,9 +297,8 @@ mod tests {
                 (number("x") + number("width") / 2.0, number("y") + number("height") / 2.0);
             let alpha = place as f64 / (IMAGES - 1) as f64;
             assert!((x - (left + alpha * (right - left))).abs() <= 1.0, "{x} for {alpha}");
-            let start =
-                4 * (PNG_SCALE as usize * y as usize * width + PNG_SCALE as usize * x as usize);
-            let grey = f64::from(pixels[start]);
+            let place = PNG_SCALE as usize * (y as usize * width + x as usize);
+            let grey = f64::from(pixels[3 * place]);
             assert!((grey - 255.0 * alpha).abs() < 2.0, "{grey} for {alpha}");
         }
     }
