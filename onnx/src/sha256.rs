@@ -1,10 +1,6 @@
-//! SHA-256 of files of any size, and of what is written.
+//! SHA-256 of files of any size.
 
-use std::{
-    fs::File,
-    io::{self, BufWriter, Read, Write},
-    path::Path,
-};
+use std::{fs::File, io::Read, path::Path};
 
 use sha2::{Digest, Sha256};
 
@@ -43,31 +39,4 @@ pub(crate) fn of_file(path: &Path) -> Result<String> {
 /// In hexadecimal.
 pub(crate) fn hex(digest: Sha256) -> String {
     digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// Hashes what `write` writes, which is never in memory as a whole.
-///
-/// # Errors
-/// That of `write`; hashing has none.
-pub(crate) fn of_written<E>(
-    write: impl FnOnce(&mut BufWriter<Hashing>) -> std::result::Result<(), E>,
-) -> std::result::Result<Sha256, E> {
-    let mut writer = BufWriter::with_capacity(BUFFER, Hashing(Sha256::new()));
-    write(&mut writer)?;
-    let hashing = writer.into_inner().unwrap_or_else(|_| unreachable!("hashing cannot fail"));
-    Ok(hashing.0)
-}
-
-/// A digest that can be written to.
-pub(crate) struct Hashing(Sha256);
-
-impl Write for Hashing {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.update(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }

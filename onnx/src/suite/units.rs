@@ -2,25 +2,26 @@
 
 use std::{
     fs,
-    io::Write,
+    io::{BufWriter, Write},
     path::{Path, PathBuf},
 };
 
+use blake3::{Hasher, OUT_LEN};
 use serde::{Serialize, de::DeserializeOwned};
-use sha2::{Digest, Sha256};
 
 use crate::{
     error::{Error, Result},
-    sha256, whole_file,
+    whole_file,
 };
 
-const DIGEST: usize = 32;
+/// Bytes that are hashed at once.
+const BUFFER: usize = 1 << 16;
 
 /// A folder of finished units of work.
 ///
-/// A unit is found by the SHA-256 of everything that its result depends on: another model, setting,
+/// A unit is found by the BLAKE3 hash of everything that its result depends on: another model, setting,
 /// seed, engine or version is another unit, and what was computed for one is never taken for the
-/// other. A file comes into its place whole, by renaming, and begins with the SHA-256 of the rest.
+/// other. A file comes into its place whole, by renaming, and begins with the hash of the rest.
 #[derive(Debug, Clone)]
 pub struct Units {
     folder: PathBuf,
@@ -51,8 +52,8 @@ impl Units {
             let problem = "is damaged; delete it, and what it holds is computed again";
             Error::setting(path.display().to_string(), problem)
         };
-        let (digest, payload) = bytes.split_at_checked(DIGEST).ok_or_else(damaged)?;
-        if digest != Sha256::digest(payload).as_slice() {
+        let (digest, payload) = bytes.split_at_checked(OUT_LEN).ok_or_else(damaged)?;
+        if digest != blake3::hash(payload).as_slice() {
             return Err(damaged());
         }
         postcard::from_bytes(payload).map(Some).map_err(|_| damaged())
@@ -69,7 +70,7 @@ impl Units {
     /// [`save`](Self::save) of what is encoded already.
     pub(super) fn put(&self, unit: &Unit, payload: &[u8]) -> Result<()> {
         whole_file::write(&self.path(unit), |file| {
-            file.write_all(&Sha256::digest(payload))?;
+            file.write_all(blake3::hash(payload).as_slice())?;
             file.write_all(payload)
         })
     }
@@ -86,9 +87,12 @@ pub struct Unit(String);
 impl Unit {
     /// That of a result which depends on `basis` and nothing else.
     pub fn of(basis: &impl Serialize) -> Self {
-        let written = sha256::of_written(|hash| postcard::to_io(basis, hash).map(|_| ()));
-        let mut name = sha256::hex(written.expect("results have lengths that are known"));
-        name.truncate(DIGEST); // half of the digest, two letters a byte
+        let mut hasher = Hasher::new();
+        let writer = BufWriter::with_capacity(BUFFER, &mut hasher);
+        let written = postcard::to_io(basis, writer).map(|mut writer| writer.flush());
+        written.expect("results have lengths that are known").expect("hashing cannot fail");
+        let mut name = hasher.finalize().to_hex().to_string();
+        name.truncate(OUT_LEN); // half of the hash, two letters a byte
         Self(name)
     }
 }
