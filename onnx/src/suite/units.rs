@@ -14,7 +14,7 @@ use crate::{
     whole_file,
 };
 
-/// Bytes that are hashed at once.
+/// Bytes that are hashed at once: what comes number by number takes seven times as long without.
 const BUFFER: usize = 1 << 16;
 
 /// A folder of finished units of work.
